@@ -1,8 +1,8 @@
 import { EXIT } from "./errors.ts";
 import { run } from "./main.ts";
-import { realWorld } from "./world.ts";
+import { createProcessContext } from "./process-context.ts";
 
-/** How long a command may take to leave things in order after Ctrl-C. */
+/** How long a command may take to leave objects in order after Ctrl-C. */
 const LEAVE_MS = 5_000;
 
 const interrupt = new AbortController();
@@ -16,6 +16,6 @@ function onSignal(): void {
 process.on("SIGINT", onSignal);
 process.on("SIGTERM", onSignal);
 process.on("SIGHUP", onSignal);
-process.exitCode = await run(process.argv.slice(2), realWorld(interrupt.signal));
+process.exitCode = await run(process.argv.slice(2), createProcessContext(interrupt.signal));
 // Connections that are kept open keep nobody waiting.
 if (process.exitCode !== undefined) process.exit();

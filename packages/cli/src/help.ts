@@ -46,9 +46,9 @@ export function groupHelp(words: readonly string[], commands: readonly Command[]
     summary,
   ]);
   return sections([
-    ["Usage", [`${line} <thing> [flags]`]],
+    ["Usage", [`${line} <object> [flags]`]],
     ["Things", columns(lines)],
-    ["", [`"${line} <thing> --help" has its flags and examples.`]],
+    ["", [`"${line} <object> --help" has its flags and examples.`]],
   ]);
 }
 

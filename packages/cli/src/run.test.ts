@@ -266,8 +266,11 @@ describe("lists", () => {
   test("usage is reported by groups, page by page, with what they come to", async () => {
     const report = (day: string, nextPageToken: string) => ({
       usage: [{ day, requests: "2", cost: "0.10" }],
-      ...{ total: { requests: "4", cost: "0.20" }, startTime: "A", endTime: "B" },
-      ...{ nextPageToken, totalSize: 2 },
+      total: { requests: "4", cost: "0.20" },
+      startTime: "A",
+      endTime: "B",
+      nextPageToken,
+      totalSize: 2,
     });
     const usage = () =>
       fakeApi({
@@ -474,10 +477,11 @@ describe("files that can't be used", () => {
 
 test("a pipe gives the key to signin", async () => {
   const { readSecret } = await import("./prompt.ts");
-  const world = (text: string) => ({ stdin: Readable.from([text.slice(0, 3), text.slice(3)]) }) as never;
+  const processContext = (text: string) =>
+    ({ stdin: Readable.from([text.slice(0, 3), text.slice(3)]) }) as never;
   const piped = (text: string) => {
     const stdin = Readable.from([Buffer.from(text)]) as unknown as NodeJS.ReadStream;
-    return readSecret({ ...(world("") as object), stdin } as never, "?");
+    return readSecret({ ...(processContext("") as object), stdin } as never, "?");
   };
   expect(await piped("fw_piped\nmore\n")).toBe("fw_piped");
   await expect(piped("\n")).rejects.toThrow("No API key was given.");

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { run } from "./main.ts";
-import type { World } from "./world.ts";
+import type { ProcessContext } from "./process-context.ts";
 
 /** For tests only: command lines run in this process, in a home of their own. */
 
-export interface Ran {
+export interface RunResult {
   code: number;
   stdout: string;
   stderr: string;
@@ -41,22 +41,22 @@ export function words(line: string): string[] {
 }
 
 /** @param line without `firectl`; an array: the arguments as they are */
-export async function firectl(line: string | readonly string[], host: FakeHost = {}): Promise<Ran> {
+export async function firectl(line: string | readonly string[], host: FakeHost = {}): Promise<RunResult> {
   let nowMs = 0;
   const written = { stdout: "", stderr: "" };
-  const sink = (name: "stdout" | "stderr") => ({
+  const outputStream = (name: "stdout" | "stderr") => ({
     isTerminal: host.isTerminal === true,
     columns: 120,
     async write(text: string) {
       written[name] += text;
     },
   });
-  const world: World = {
+  const processContext: ProcessContext = {
     env: host.env ?? { FIREWORKS_API_KEY: "fw_test", FIREWORKS_ACCOUNT_ID: "acme" },
     home: host.home ?? "/nonexistent",
     stdin: { isTTY: false } as NodeJS.ReadStream,
-    stdout: sink("stdout"),
-    stderr: sink("stderr"),
+    stdout: outputStream("stdout"),
+    stderr: outputStream("stderr"),
     fetch: host.fetch ?? (() => Promise.reject(new Error("nothing may be sent"))),
     signal: host.signal ?? new AbortController().signal,
     nowMs: () => nowMs,
@@ -65,7 +65,7 @@ export async function firectl(line: string | readonly string[], host: FakeHost =
       host.onPause?.(ms);
     },
   };
-  const code = await run(typeof line === "string" ? words(line) : line, world);
+  const code = await run(typeof line === "string" ? words(line) : line, processContext);
   return { code, ...written };
 }
 

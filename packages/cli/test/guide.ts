@@ -3,14 +3,14 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeTinyLora, writeTinyModel } from "../../../server/src/model-files/testing.ts";
 import type { Hearth } from "../../../server/test/harness/hearth.ts";
-import { type Firectl, type Ran, tempFolder } from "./harness.ts";
+import { type Firectl, type RunResult, tempFolder } from "./harness.ts";
 
 /** What the guide takes for the platform's address. */
 const ADDRESS = "http://127.0.0.1:8080";
 
 export interface Block {
   script: string;
-  /** What it prints, among other things; `…` for anything. */
+  /** What it prints, among other objects; `…` for anything. */
   printed: RegExp | null;
 }
 
@@ -33,7 +33,7 @@ function pattern(text: string): RegExp {
 export async function guideShell(
   hearth: Hearth,
   { program, env }: Firectl,
-): Promise<(script: string) => Promise<Ran>> {
+): Promise<(script: string) => Promise<RunResult>> {
   const cwd = tempFolder();
   mkdirSync(join(cwd, "bin"));
   mkdirSync(join(cwd, "home"));
@@ -51,7 +51,9 @@ export async function guideShell(
   };
   writeFileSync(join(cwd, "dataset.jsonl"), `${JSON.stringify(row)}\n`.repeat(5));
   const own = {
-    ...{ ...env, FIREWORKS_API_KEY: "", HOME: join(cwd, "home") },
+    ...env,
+    FIREWORKS_API_KEY: "",
+    HOME: join(cwd, "home"),
     PATH: `${join(cwd, "bin")}:${env["PATH"]}`,
   };
   return (script) =>

@@ -18,7 +18,7 @@ afterAll(() => {
   for (const cleanup of cleanups.splice(0).reverse()) cleanup();
 });
 
-export interface Ran {
+export interface RunResult {
   code: number;
   stdout: string;
   stderr: string;
@@ -40,9 +40,9 @@ export interface Firectl {
   program: string;
   folder: string;
   env: Record<string, string>;
-  run(args: readonly string[], options?: Options): Promise<Ran>;
+  run(args: readonly string[], options?: Options): Promise<RunResult>;
   /** What the program does, in this process: for tests of many commands. */
-  runHere(args: readonly string[]): Promise<Ran>;
+  runHere(args: readonly string[]): Promise<RunResult>;
   /** Starts it in a terminal. */
   open(args: readonly string[], options?: Options): Terminal;
 }
@@ -76,9 +76,9 @@ export async function builtFirectl(env: Record<string, string> = {}): Promise<Fi
   };
 }
 
-async function runHere(args: readonly string[], env: Record<string, string>): Promise<Ran> {
+async function runHere(args: readonly string[], env: Record<string, string>): Promise<RunResult> {
   const texts = { stdout: "", stderr: "" };
-  const sink = (name: "stdout" | "stderr") => ({
+  const outputStream = (name: "stdout" | "stderr") => ({
     isTerminal: false,
     columns: 80,
     async write(text: string) {
@@ -86,15 +86,20 @@ async function runHere(args: readonly string[], env: Record<string, string>): Pr
     },
   });
   const code = await run(args, {
-    ...{ env, home: env["HOME"] ?? "", stdin: process.stdin, fetch: globalThis.fetch },
-    ...{ stdout: sink("stdout"), stderr: sink("stderr"), signal: new AbortController().signal },
+    env,
+    home: env["HOME"] ?? "",
+    stdin: process.stdin,
+    fetch: globalThis.fetch,
+    stdout: outputStream("stdout"),
+    stderr: outputStream("stderr"),
+    signal: new AbortController().signal,
     nowMs: () => performance.now(),
     pause: (ms) => sleep(ms),
   });
   return { code, ...texts };
 }
 
-function runToEnd(argv: readonly string[], { env, input, cwd, uid, node = [] }: Options): Promise<Ran> {
+function runToEnd(argv: readonly string[], { env, input, cwd, uid, node = [] }: Options): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const child: ChildProcess = spawn(process.execPath, [...node, ...argv], { env, cwd, uid, stdio: "pipe" });
     cleanups.push(() => child.kill("SIGKILL"));

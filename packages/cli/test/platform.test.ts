@@ -15,7 +15,7 @@ import { type Hearth, startHearth } from "../../../server/test/harness/hearth.ts
 import { post } from "../../../server/test/harness/http.ts";
 import { startFlakyProxy } from "../../sdk/test/flaky-proxy.ts";
 import { type Block, guideBlocks, guideShell } from "./guide.ts";
-import { builtFirectl, type Firectl, type Ran, startGate, tempFolder } from "./harness.ts";
+import { builtFirectl, type Firectl, type RunResult, startGate, tempFolder } from "./harness.ts";
 
 let hearth: Hearth;
 let firectl: Firectl;
@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 /** The guide's blocks build on each other, and begin on a fresh platform. */
 describe("docs/firectl.md", () => {
-  let shell: (script: string) => Promise<Ran>;
+  let shell: (script: string) => Promise<RunResult>;
   beforeAll(async () => {
     shell = await guideShell(hearth, firectl);
   });
@@ -64,7 +64,7 @@ async function json(...args: string[]): Promise<Record<string, unknown>> {
   return JSON.parse(await ok(...args, "-o", "json")) as Record<string, unknown>;
 }
 
-async function refused(...args: string[]): Promise<Ran> {
+async function refused(...args: string[]): Promise<RunResult> {
   const ran = await firectl.runHere(args);
   expect(ran.code).toBe(1);
   expect(ran.stdout).toBe("");
@@ -78,8 +78,17 @@ describe("against the platform", () => {
     );
     expect(await ok("get", "model", "tiny")).toContain("\nState: READY\n");
     const deployed = await json(
-      ...["create", "deployment", "tiny", "--deployment-id", "first", "--enable-addons"],
-      ...["--min-replica-count", "1", "--scale-to-zero-window", "1h30m", "--wait"],
+      "create",
+      "deployment",
+      "tiny",
+      "--deployment-id",
+      "first",
+      "--enable-addons",
+      "--min-replica-count",
+      "1",
+      "--scale-to-zero-window",
+      "1h30m",
+      "--wait",
     );
     expect(deployed).toMatchObject({ state: "READY", autoscalingPolicy: { scaleToZeroWindow: "5400s" } });
 
@@ -283,7 +292,7 @@ async function largeModel(): Promise<string> {
 }
 
 /** Runs a line in a shell that did something before. */
-async function runIn(before: string, args: readonly string[]): Promise<Ran> {
+async function runIn(before: string, args: readonly string[]): Promise<RunResult> {
   const { execFile } = await import("node:child_process");
   const script = `${before}; exec "$@"`;
   return new Promise((resolve) => {
@@ -361,7 +370,7 @@ describe("in a terminal", () => {
 });
 
 // Their time goes by in pauses between tries.
-describe.concurrent("over a network that loses things", () => {
+describe.concurrent("over a network that loses objects", () => {
   test("commands come through, once each", async () => {
     const proxy = await startFlakyProxy(hearth);
     const env = { FIREWORKS_API_BASE: proxy.origin };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { completions } from "../src/commands/completing.ts";
+import { completions } from "../src/commands/completion-candidates.ts";
 import { builtFirectl, type Firectl, tempFolder } from "./harness.ts";
 
 const exec = promisify(execFile);

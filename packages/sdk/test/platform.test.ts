@@ -365,7 +365,8 @@ describe("models, datasets and addons as wishes", () => {
     expect(one.deploymentName).toBe(two.deploymentName);
     const deployment = await client.deployments.get(one.deploymentName ?? "");
     expect(deployment).toMatchObject({
-      ...{ displayName: options.deploymentDisplayName, minReplicaCount: 0 },
+      displayName: options.deploymentDisplayName,
+      minReplicaCount: 0,
       autoscalingPolicy: { scaleUpWindow: "1s", scaleDownWindow: "60s", scaleToZeroWindow: "300s" },
     });
     const larger = await new LLM({ ...options, maxReplicaCount: 3, scaleToZeroWindow: "1h" }).ensureReady();
@@ -400,8 +401,12 @@ describe("models, datasets and addons as wishes", () => {
     await uploadModel(client, adapter, { modelId, model: { peftDetails }, stateFolder: null });
     const model = `accounts/local/models/${modelId}`;
     const base = new LLM({
-      ...{ client, model: baseModel, deploymentType: "on-demand", deploymentDisplayName: newId("base") },
-      ...{ enableAddons: true, temperature: 0 },
+      client,
+      model: baseModel,
+      deploymentType: "on-demand",
+      deploymentDisplayName: newId("base"),
+      enableAddons: true,
+      temperature: 0,
     });
     const shared = new LLM({ client, model, deploymentType: "on-demand-lora", temperature: 0 });
     const request = { messages, max_tokens: 8 };

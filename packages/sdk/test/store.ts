@@ -28,11 +28,16 @@ export async function startStore(origin: () => string): Promise<Store> {
   mkdirSync(join(folder, "objects"));
   const urls = new SignedUrls(Buffer.alloc(32, 7), systemClock);
   const { blobs, uploads } = createLocalBlobs({
-    ...{ folder, clock: systemClock, urls },
+    folder,
+    clock: systemClock,
+    urls,
     origin,
   });
   const server = await createHttpServer({
-    ...{ clock: systemClock, log: createLog("silent"), headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
+    clock: systemClock,
+    log: createLog("silent"),
+    headersTimeoutMs: 60_000,
+    requestTimeoutMs: 60_000,
     authenticate() {
       throw new Error("nobody needs a key here");
     },

@@ -8,9 +8,9 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { saveFiles, write } from "../src/node/download.ts";
 import { FileError, type LocalFile, localFile } from "../src/node/files.ts";
-import type { Session } from "../src/node/sessions.ts";
-import { Transfer, type TransferOptions, type TransferProgress } from "../src/node/transfers.ts";
+import { Transfer, type TransferOptions, type TransferProgress } from "../src/node/transfer.ts";
 import { startSession, uploadFile } from "../src/node/upload-file.ts";
+import type { UploadSession } from "../src/node/upload-sessions.ts";
 import { type Fault, type FlakyProxy, startFlakyProxy } from "./flaky-proxy.ts";
 import { type Store, startStore } from "./store.ts";
 
@@ -36,13 +36,13 @@ afterAll(async () => {
 });
 
 /** Pauses of 20 ms at first, growing as ever: a store needs a moment to notice that a connection is gone. */
-const world = {
+const runtime = {
   random: () => 0,
   pause: (ms: number, signal?: AbortSignal) => sleep(ms / 12.5, undefined, { signal }),
 };
 
 function transferOf(options: TransferOptions = {}): Transfer {
-  return new Transfer({ maxRetries: 20, ...options }, world);
+  return new Transfer({ maxRetries: 20, ...options }, runtime);
 }
 
 async function fileOf(content: Buffer): Promise<{ file: LocalFile; key: string }> {
@@ -100,7 +100,7 @@ test("a store that only takes whole files gets whole files", async () => {
   expect(proxy.seen[0]?.method).toBe("POST");
   proxy.seen.splice(0);
   const { file, key } = await fileOf(large);
-  const session: Session = { url: await store.uploadUrl(key, LARGE_BYTES), isResumable: false };
+  const session: UploadSession = { url: await store.uploadUrl(key, LARGE_BYTES), isResumable: false };
   proxy.plan(["cut-body", "lose-answer"]);
   await uploadFile(file, session, transferOf(), false);
   expect(PUTS().length).toBeGreaterThan(2);
@@ -110,7 +110,7 @@ test("a store that only takes whole files gets whole files", async () => {
 
 test("a URL that was used up by somebody else is a conflict", async () => {
   const { file, key } = await fileOf(large.subarray(0, 10));
-  const session: Session = { url: await store.uploadUrl(key, 10), isResumable: false };
+  const session: UploadSession = { url: await store.uploadUrl(key, 10), isResumable: false };
   await uploadFile(file, session, transferOf(), false);
   await expect(uploadFile(file, session, transferOf(), false)).rejects.toMatchObject({ status: 409 });
 });
@@ -143,18 +143,22 @@ test("progress goes up to the end, and back only after a failure", async () => {
   const done = seen.map(({ fileDoneBytes }) => fileDoneBytes);
   expect(done).toEqual(done.toSorted((a, b) => a - b));
   expect(seen.at(-1)).toEqual({
-    ...{ phase: "transferring", file: file.name, fileDoneBytes: LARGE_BYTES, fileTotalBytes: LARGE_BYTES },
-    ...{ doneBytes: LARGE_BYTES, totalBytes: LARGE_BYTES + 100 },
+    phase: "transferring",
+    file: file.name,
+    fileDoneBytes: LARGE_BYTES,
+    fileTotalBytes: LARGE_BYTES,
+    doneBytes: LARGE_BYTES,
+    totalBytes: LARGE_BYTES + 100,
   });
 });
 
 test("a file that changes while it is uploaded is named", async () => {
   const { file, key } = await fileOf(large.subarray(0, 1_000));
   utimesSync(file.path, 1, 1);
-  const session: Session = { url: await store.uploadUrl(key, 1_000), isResumable: false };
+  const session: UploadSession = { url: await store.uploadUrl(key, 1_000), isResumable: false };
   await expect(uploadFile(file, session, transferOf(), false)).rejects.toThrow(`${file.path} was changed`);
   writeFileSync(file.path, "short");
-  const next: Session = { url: await store.uploadUrl(`${key}-2`, 1_000), isResumable: false };
+  const next: UploadSession = { url: await store.uploadUrl(`${key}-2`, 1_000), isResumable: false };
   await expect(uploadFile(file, next, transferOf(), false)).rejects.toThrow(FileError);
 });
 

@@ -8,7 +8,7 @@ import { optionsOf, requestFields, requireFields } from "./crud.ts";
 export const getAccount: Run = async (context) => {
   const accountId = await target(context);
   const client = await context.client();
-  await context.out.thing({ ...(await client.accounts.get(accountId, {}, optionsOf(context))) });
+  await context.out.resource({ ...(await client.accounts.get(accountId, {}, optionsOf(context))) });
 };
 
 export const updateAccount: Run = async (context) => {
@@ -21,7 +21,7 @@ export const updateAccount: Run = async (context) => {
   });
   const accountId = await target(context);
   const client = await context.client();
-  await context.out.thing({ ...(await client.accounts.update(accountId, fields, optionsOf(context))) });
+  await context.out.resource({ ...(await client.accounts.update(accountId, fields, optionsOf(context))) });
 };
 
 /** The account that is named, else the one that commands work in. */

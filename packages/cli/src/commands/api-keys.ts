@@ -13,7 +13,7 @@ export const createApiKey: Run = async (context) => {
       ? await client.apiKeys.create(params, optionsOf(context))
       : await client.apiKeys.createForUser(readName("user", "users", user), params, optionsOf(context));
   const { keyId, displayName, key, secure, ...others } = made;
-  await context.out.thing({ keyId, displayName, key, secure, ...others });
+  await context.out.resource({ keyId, displayName, key, secure, ...others });
   await context.out.notice("Be sure to save this key. It will not be shown again.");
 };
 
@@ -26,7 +26,7 @@ export const updateApiKey: Run = async (context) => {
     throw new UsageError("The host doesn't say who you are.", "Say whose key it is: --user.");
   const client = await context.client();
   const changed = await client.apiKeys.updateForUser(`${user}/apiKeys/${keyId}`, fields, optionsOf(context));
-  await context.out.thing({ ...changed });
+  await context.out.resource({ ...changed });
 };
 
 export const deleteApiKey: Run = async (context) => {
@@ -42,7 +42,7 @@ export const getApiKey: Run = async (context) => {
   const found = items.find((key) => key.keyId === keyId);
   if (found === undefined)
     throw new CliError(`There is no API key ${keyId}.`, 'See "firectl list api-key --all-users".');
-  await context.out.thing({ ...found });
+  await context.out.resource({ ...found });
 };
 
 /** A host that doesn't say who is asking lists what it shows that person. */

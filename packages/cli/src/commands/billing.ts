@@ -7,14 +7,14 @@ import { listParams, noteNextPage, optionsOf, requestFields, requireFields } fro
 
 export const getBilling: Run = async (context) => {
   const client = await context.client();
-  await context.out.thing({ ...(await client.billing.get({}, optionsOf(context))) });
+  await context.out.resource({ ...(await client.billing.get({}, optionsOf(context))) });
 };
 
 export const updateBilling: Run = async (context) => {
   const fields = requireFields(context, await requestFields(context));
   const terms = fields["tier"] === "AUTOMATIC" ? { ...fields, tier: null } : fields;
   const client = await context.client();
-  await context.out.thing({ ...(await client.billing.update(terms, optionsOf(context))) });
+  await context.out.resource({ ...(await client.billing.update(terms, optionsOf(context))) });
 };
 
 /** Figures of the text; JSON has all of them. */

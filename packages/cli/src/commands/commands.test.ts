@@ -69,13 +69,24 @@ const SCHEMA_OF: Record<string, string> = {
 };
 /** Query parameters. */
 const PARAMETERS = [
-  ...["deploymentId", "disableSpeculativeDecoding", "showDeleted", "userId"],
-  ...["supervisedFineTuningJobId", "reinforcementFineTuningJobId", "replicaCount"],
-  ...["accountId", "reservationId", "allowMissing", "ignoreChecks", "hard", "replaceMergedAddon"],
+  "deploymentId",
+  "disableSpeculativeDecoding",
+  "showDeleted",
+  "userId",
+  "supervisedFineTuningJobId",
+  "reinforcementFineTuningJobId",
+  "replicaCount",
+  "accountId",
+  "reservationId",
+  "allowMissing",
+  "ignoreChecks",
+  "hard",
+  "replaceMergedAddon",
   // Of a change alone.
-  ...["disabled"],
+  "disabled",
   // Of a booking alone, not of its receipt.
-  ...["requestId", "granted"],
+  "requestId",
+  "granted",
 ];
 
 describe.each(COMMANDS.map((command) => [commandName(command), command] as const))(

@@ -3,7 +3,7 @@ import type { FlagValue } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
 import { ListJson } from "../output/json.ts";
 import { Table } from "../output/table.ts";
-import type { Thing } from "../output/text.ts";
+import type { ResourceObject } from "../output/text.ts";
 import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
 import { checkNewId, fullName, readName } from "./names.ts";
@@ -16,13 +16,13 @@ interface CallOptions {
 
 /** What the client has for every kind that the commands are about, as far as the kind has it. */
 interface Methods {
-  get(name: string, params: object, options: CallOptions): Promise<Thing>;
-  list(params: object, options: CallOptions): Listing<Thing>;
-  create(params: object, options: CallOptions): Promise<Thing>;
-  update(name: string, params: object, options: CallOptions): Promise<Thing>;
-  delete(name: string, params: object, options: CallOptions): Promise<Thing>;
-  undelete(name: string, params: object, options: CallOptions): Promise<Thing>;
-  scale(name: string, params: object, options: CallOptions): Promise<Thing>;
+  get(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
+  list(params: object, options: CallOptions): Listing<ResourceObject>;
+  create(params: object, options: CallOptions): Promise<ResourceObject>;
+  update(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
+  delete(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
+  undelete(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
+  scale(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
 }
 
 /** Items of a page when all are listed; the most that a page has. */
@@ -30,22 +30,22 @@ const ALL_PAGE_SIZE = 200;
 
 /** What each verb does with a kind that needs nothing of its own. */
 export const RUNS: Readonly<Record<VerbName, Run>> = {
-  get: async (context) => context.out.thing(await getThing(context, targetName(context))),
+  get: async (context) => context.out.resource(await getObject(context, targetName(context))),
   list,
-  create: async (context) => context.out.thing(await createThing(context, await requestFields(context))),
+  create: async (context) => context.out.resource(await createObject(context, await requestFields(context))),
   update,
   async delete(context) {
     const name = targetName(context);
     const params = await requestFields(context);
     await (await methodsOf(context)).delete(name, params, optionsOf(context));
     if (context.flags.get("wait") === true)
-      await waitUntilGone(context, resourceOf(context), name, () => getThing(context, name));
+      await waitUntilGone(context, resourceOf(context), name, () => getObject(context, name));
     await context.out.done(`Deleted ${resourceOf(context).title} ${name}.`);
   },
   async undelete(context) {
     const name = targetName(context);
     const made = await (await methodsOf(context)).undelete(name, {}, optionsOf(context));
-    await context.out.thing(await settled(context, made));
+    await context.out.resource(await settled(context, made));
   },
   async scale(context) {
     const name = targetName(context);
@@ -53,7 +53,7 @@ export const RUNS: Readonly<Record<VerbName, Run>> = {
     if (Object.keys(fields).length === 0)
       throw new UsageError("--replica-count says to how many replicas to scale.");
     await (await methodsOf(context)).scale(name, fields, optionsOf(context));
-    await context.out.thing(await getThing(context, name));
+    await context.out.resource(await getObject(context, name));
   },
 };
 
@@ -61,11 +61,11 @@ export function resourceOf({ command }: Context): Resource {
   return (command as ResourceCommand).resource;
 }
 
-export function optionsOf({ world }: Context): CallOptions {
-  return { signal: world.signal };
+export function optionsOf({ processContext }: Context): CallOptions {
+  return { signal: processContext.signal };
 }
 
-/** The name of the thing that the command is about: its first argument. */
+/** The name of the object that the command is about: its first argument. */
 export function targetName(context: Context): string {
   const { title, collection, idPattern } = resourceOf(context);
   return readName(title, collection, context.args[0] as string, idPattern);
@@ -91,7 +91,7 @@ function checkIds(context: Context): void {
     const value = context.text(name);
     if (value === undefined || value === "") continue;
     if (names !== undefined) readName(names.slice(0, -1), names, value);
-    if (field !== undefined && field === newId) checkNewId(title ?? "thing", value);
+    if (field !== undefined && field === newId) checkNewId(title ?? "object", value);
   }
 }
 
@@ -106,26 +106,29 @@ export function setField(target: Record<string, unknown>, path: string, value: F
   inner[last] = value;
 }
 
-/** Makes a thing; its id comes from the first argument or a flag. Waits when that is wished. */
-export async function createThing(context: Context, fields: Record<string, unknown>): Promise<Thing> {
+/** Makes a object; its id comes from the first argument or a flag. Waits when that is wished. */
+export async function createObject(
+  context: Context,
+  fields: Record<string, unknown>,
+): Promise<ResourceObject> {
   const { newId = "", envelope } = resourceOf(context);
-  const { [newId]: id = undefined, ...thing } = fields;
+  const { [newId]: id = undefined, ...object } = fields;
   const params = {
-    ...(envelope === undefined ? thing : { [envelope]: thing }),
+    ...(envelope === undefined ? object : { [envelope]: object }),
     ...(id !== undefined && { [newId]: id }),
   };
   const made = await (await methodsOf(context)).create(params, optionsOf(context));
   return settled(context, made);
 }
 
-/** The thing as it is when its states have come to an end, with `--wait`; else as it is. */
-export async function settled(context: Context, thing: Thing): Promise<Thing> {
-  if (context.flags.get("wait") !== true) return thing;
-  const name = String(thing["name"]);
-  return waitFor(context, resourceOf(context), name, () => getThing(context, name));
+/** The object as it is when its states have come to an end, with `--wait`; else as it is. */
+export async function settled(context: Context, object: ResourceObject): Promise<ResourceObject> {
+  if (context.flags.get("wait") !== true) return object;
+  const name = String(object["name"]);
+  return waitFor(context, resourceOf(context), name, () => getObject(context, name));
 }
 
-async function getThing(context: Context, name: string): Promise<Thing> {
+async function getObject(context: Context, name: string): Promise<ResourceObject> {
   return (await methodsOf(context)).get(name, {}, optionsOf(context));
 }
 
@@ -142,7 +145,7 @@ async function update(context: Context): Promise<void> {
   const name = targetName(context);
   const fields = requireFields(context, await requestFields(context));
   const changed = await (await methodsOf(context)).update(name, fields, optionsOf(context));
-  await context.out.thing(await settled(context, changed));
+  await context.out.resource(await settled(context, changed));
 }
 
 async function list(context: Context): Promise<void> {
@@ -167,7 +170,7 @@ export function listParams(context: Context): Record<string, unknown> {
 }
 
 /** Prints one page or, with `--no-paginate`, all; never holds more than one. */
-export async function printList(context: Context, listing: Listing<Thing>): Promise<void> {
+export async function printList(context: Context, listing: Listing<ResourceObject>): Promise<void> {
   const { out } = context;
   const { columns, collection } = resourceOf(context);
   const isText = out.format === "text";

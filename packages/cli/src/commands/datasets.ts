@@ -19,5 +19,5 @@ export const createDataset: Run = async (context) => {
   const made = await transfer(context, "Uploading", (options) =>
     uploadDataset(client, path, { ...options, datasetId, dataset, stateFolder }),
   );
-  await context.out.thing({ ...made });
+  await context.out.resource({ ...made });
 };

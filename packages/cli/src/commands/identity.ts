@@ -1,7 +1,7 @@
 import { openClient } from "../client.ts";
 import type { Settings } from "../config/settings.ts";
 import { CliError } from "../errors.ts";
-import type { World } from "../world.ts";
+import type { ProcessContext } from "../process-context.ts";
 import type { Context } from "./context.ts";
 
 /** Whose a key is. */
@@ -12,15 +12,19 @@ export interface Identity {
 }
 
 /** Asks the host. @throws CliError when it is none of this API; AuthenticationError for a wrong key */
-export async function identify(world: World, settings: Settings, apiKey: string): Promise<Identity> {
+export async function identify(
+  processContext: ProcessContext,
+  settings: Settings,
+  apiKey: string,
+): Promise<Identity> {
   let headers = new Headers();
   const watching: typeof globalThis.fetch = async (...args) => {
-    const response = await world.fetch(...args);
+    const response = await processContext.fetch(...args);
     headers = response.headers;
     return response;
   };
-  const client = openClient({ ...world, fetch: watching }, settings, apiKey);
-  await client.request({ method: "GET", path: "/verifyApiKey" }, { signal: world.signal });
+  const client = openClient({ ...processContext, fetch: watching }, settings, apiKey);
+  await client.request({ method: "GET", path: "/verifyApiKey" }, { signal: processContext.signal });
   const accountId = headers.get("x-fireworks-account-id");
   if (accountId !== null) return { accountId, userId: headers.get("x-fireworks-user-id") };
   throw new CliError(
@@ -33,6 +37,6 @@ export async function identify(world: World, settings: Settings, apiKey: string)
 export async function ownUser(context: Context): Promise<string | null> {
   const settings = await context.settings();
   if (settings.apiKey === null) return null;
-  const { accountId, userId } = await identify(context.world, settings, settings.apiKey.value);
+  const { accountId, userId } = await identify(context.processContext, settings, settings.apiKey.value);
   return (settings.accountId?.value ?? accountId) === accountId ? userId : null;
 }

@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
 import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
-import { createThing, requestFields } from "./crud.ts";
+import { createObject, requestFields } from "./crud.ts";
 import { fullName } from "./names.ts";
 
 export const createSftJob: Run = async (context) => {
@@ -25,11 +25,11 @@ export const createRftJob: Run = async (context) => {
 async function createJob(context: Context, fields: Record<string, unknown>): Promise<void> {
   const wandb = fields["wandbConfig"] as Record<string, unknown> | undefined;
   if (wandb !== undefined) {
-    const runId = wandb["runId"] ?? context.world.env["WANDB_RUN_ID"];
+    const runId = wandb["runId"] ?? context.processContext.env["WANDB_RUN_ID"];
     fields["wandbConfig"] = { enabled: true, ...wandb, ...(runId !== undefined && { runId }) };
   }
-  const made = await createThing(context, fields);
-  if (!context.isQuiet) await context.out.thing(made);
+  const made = await createObject(context, fields);
+  if (!context.isQuiet) await context.out.resource(made);
 }
 
 /** @throws UsageError unless exactly one of the flags is there */

@@ -1,11 +1,11 @@
 import type { types } from "@hearth/sdk";
 import { CliError } from "../errors.ts";
-import type { Thing } from "../output/text.ts";
+import type { ResourceObject } from "../output/text.ts";
 import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
 import { optionsOf, requestFields } from "./crud.ts";
 import { fullName, readName } from "./names.ts";
-import { DEPLOYED_MODEL } from "./resources/loras.ts";
+import { DEPLOYED_MODEL_LIFECYCLE } from "./resources/lifecycles.ts";
 import { waitFor, waitUntilGone } from "./wait.ts";
 
 export const loadLora: Run = async (context) => {
@@ -14,14 +14,15 @@ export const loadLora: Run = async (context) => {
   const model = await ownModel(context);
   const client = await context.client();
   const made = await client.deployedModels.create({ ...fields, model }, optionsOf(context));
-  await context.out.thing(isWaited(context) ? await settled(context, String(made.name)) : { ...made });
+  await context.out.resource(isWaited(context) ? await settled(context, String(made.name)) : { ...made });
 };
 
 export const unloadLora: Run = async (context) => {
   const client = await context.client();
   const name = String((await loaded(context)).name);
   await client.deployedModels.delete(name, {}, optionsOf(context));
-  if (isWaited(context)) await waitUntilGone(context, DEPLOYED_MODEL, name, () => get(context, name));
+  if (isWaited(context))
+    await waitUntilGone(context, DEPLOYED_MODEL_LIFECYCLE, name, () => get(context, name));
   await context.out.done(`${isWaited(context) ? "Unloaded" : "Unloading"} ${name}.`);
 };
 
@@ -29,12 +30,12 @@ function isWaited({ flags }: Context): boolean {
   return flags.get("wait") === true;
 }
 
-async function get(context: Context, name: string): Promise<Thing> {
+async function get(context: Context, name: string): Promise<ResourceObject> {
   return { ...(await (await context.client()).deployedModels.get(name, {}, optionsOf(context))) };
 }
 
-function settled(context: Context, name: string): Promise<Thing> {
-  return waitFor(context, DEPLOYED_MODEL, name, () => get(context, name));
+function settled(context: Context, name: string): Promise<ResourceObject> {
+  return waitFor(context, DEPLOYED_MODEL_LIFECYCLE, name, () => get(context, name));
 }
 
 /** A LoRA is the account's own: the library has base models. */

@@ -6,7 +6,7 @@ import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
 import { optionsOf, requestFields } from "./crud.ts";
 import { checkNewId, readName } from "./names.ts";
-import { MODEL } from "./resources/models.ts";
+import { MODEL_LIFECYCLE } from "./resources/lifecycles.ts";
 import { waitFor } from "./wait.ts";
 
 export const createModel: Run = async (context) => {
@@ -23,7 +23,7 @@ export const createModel: Run = async (context) => {
   const made = await transfer(context, "Uploading", (options) =>
     uploadModel(client, path, { ...options, modelId, model, stateFolder }),
   );
-  await context.out.thing({ ...made });
+  await context.out.resource({ ...made });
 };
 
 /** One file is a whole model only as GGUF. */
@@ -122,7 +122,7 @@ export const downloadModel: Run = async (context) => {
   const client = await context.client();
   const { downloadModel: download } = await import("@hearth/sdk/node");
   const paths = await transfer(context, "Downloading", (options) => download(client, name, folder, options));
-  if (context.out.format === "json") await context.out.thing({ files: paths });
+  if (context.out.format === "json") await context.out.resource({ files: paths });
   else await context.out.raw(paths.map((path) => `${path}\n`).join(""));
 };
 
@@ -132,7 +132,8 @@ async function printModel(context: Context, name: string): Promise<types.Model> 
   const get = async (): Promise<types.Model & Record<string, unknown>> => ({
     ...(await client.models.get(name, {}, optionsOf(context))),
   });
-  const model = context.flags.get("wait") === true ? await waitFor(context, MODEL, name, get) : await get();
-  await context.out.thing(model);
+  const model =
+    context.flags.get("wait") === true ? await waitFor(context, MODEL_LIFECYCLE, name, get) : await get();
+  await context.out.resource(model);
   return model;
 }

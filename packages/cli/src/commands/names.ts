@@ -13,14 +13,14 @@ const NEW_ID = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const NEW_RULE = 'it has 1 to 63 characters a-z, 0-9 and "-", begins with a letter and doesn\'t end with "-"';
 const RULE = '1 to 63 letters, digits and "-", not "-" at either end';
 
-/** @throws UsageError unless the id may be one of a new thing */
+/** @throws UsageError unless the id may be one of a new object */
 export function checkNewId(what: string, id: string): string {
   if (NEW_ID.test(id)) return id;
   throw new UsageError(`${quoted(id)} can't be the id of a new ${what}: ${NEW_RULE}.`);
 }
 
 /**
- * The name of a thing as the client takes it: `accounts/team/models/mine`, `team/mine` or `mine`; the last one stays.
+ * The name of a object as the client takes it: `accounts/team/models/mine`, `team/mine` or `mine`; the last one stays.
  * @param pattern what ids of this kind look like
  * @throws UsageError for what can't be a name
  */
@@ -70,7 +70,7 @@ export async function fullName(context: Context, collection: Collection, text: s
 async function exists(context: Context, model: string): Promise<boolean> {
   const client = await context.client();
   try {
-    await client.models.get(model, { readMask: "name" }, { signal: context.world.signal });
+    await client.models.get(model, { readMask: "name" }, { signal: context.processContext.signal });
     return true;
   } catch (error) {
     if (error instanceof NotFoundError) return false;

@@ -1,20 +1,28 @@
 import type { Command } from "./command.ts";
-import { commandsOf } from "./resource.ts";
+import { commandsOf } from "./resource-commands.ts";
 import { ACCOUNT, API_KEY, QUOTA, RESERVATION, USER } from "./resources/account.ts";
 import { BILLING_RESOURCES, USAGE_COMMAND } from "./resources/billing.ts";
 import { DEPLOYMENT, DEPLOYMENT_SHAPE } from "./resources/deployments.ts";
 import { DEPLOYED_MODEL, LORA_COMMANDS } from "./resources/loras.ts";
 import { MODEL, MODEL_COMMANDS } from "./resources/models.ts";
 import { DATASET, RFT_JOB, SFT_JOB } from "./resources/training.ts";
+import { SHELLS } from "./shells.ts";
 
 const RESOURCES = [
-  ...[MODEL, DATASET, DEPLOYMENT, DEPLOYED_MODEL, SFT_JOB, RFT_JOB],
-  ...[USER, API_KEY, QUOTA, RESERVATION, ACCOUNT, DEPLOYMENT_SHAPE],
+  MODEL,
+  DATASET,
+  DEPLOYMENT,
+  DEPLOYED_MODEL,
+  SFT_JOB,
+  RFT_JOB,
+  USER,
+  API_KEY,
+  QUOTA,
+  RESERVATION,
+  ACCOUNT,
+  DEPLOYMENT_SHAPE,
   ...BILLING_RESOURCES,
 ];
-
-/** Shells that completion is there for. */
-export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 /** About the program and who uses it. */
 const OWN_COMMANDS: readonly Command[] = [
@@ -56,7 +64,7 @@ const OWN_COMMANDS: readonly Command[] = [
     flags: [],
     isLocal: true,
     examples: ["firectl version"],
-    load: () => import("./about.ts").then(({ version }) => version),
+    load: () => import("./version.ts").then(({ version }) => version),
   },
   {
     words: [["upgrade"]],
@@ -65,7 +73,7 @@ const OWN_COMMANDS: readonly Command[] = [
     flags: [],
     isLocal: true,
     examples: ["firectl upgrade"],
-    load: () => import("./about.ts").then(({ upgrade }) => upgrade),
+    load: () => import("./version.ts").then(({ upgrade }) => upgrade),
   },
   {
     words: [["completion"]],
@@ -78,7 +86,7 @@ const OWN_COMMANDS: readonly Command[] = [
       "firectl completion zsh > ~/.zfunc/_firectl",
       "firectl completion fish > ~/.config/fish/completions/firectl.fish",
     ],
-    load: () => import("./completion.ts").then(({ completion }) => completion),
+    load: () => import("./completion-scripts.ts").then(({ completion }) => completion),
   },
 ];
 

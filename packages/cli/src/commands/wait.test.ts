@@ -1,6 +1,6 @@
 import { ConnectionError } from "@hearth/sdk";
 import { expect, test } from "vitest";
-import type { Thing } from "../output/text.ts";
+import type { ResourceObject } from "../output/text.ts";
 import type { Context } from "./context.ts";
 import { DEPLOYMENT } from "./resources/deployments.ts";
 import { waitFor } from "./wait.ts";
@@ -8,10 +8,10 @@ import { waitFor } from "./wait.ts";
 const AWAY = new ConnectionError("host can't be reached.");
 
 /** Waits for what answers one after the other say, the last one again and again; time passes in pauses alone. */
-async function wait(answers: (Thing | Error)[]) {
+async function wait(answers: (ResourceObject | Error)[]) {
   let nowMs = 0;
   let shown = "";
-  const world = {
+  const processContext = {
     nowMs: () => nowMs,
     async pause(ms: number) {
       nowMs += ms;
@@ -23,9 +23,9 @@ async function wait(answers: (Thing | Error)[]) {
       },
     },
   };
-  const context = { world, flags: new Map(), isQuiet: false } as unknown as Context;
-  const get = async (): Promise<Thing> => {
-    const answer = (answers.length > 1 ? answers.shift() : answers[0]) as Thing | Error;
+  const context = { processContext, flags: new Map(), isQuiet: false } as unknown as Context;
+  const get = async (): Promise<ResourceObject> => {
+    const answer = (answers.length > 1 ? answers.shift() : answers[0]) as ResourceObject | Error;
     if (answer instanceof Error) throw answer;
     return answer;
   };

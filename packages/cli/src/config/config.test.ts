@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { FlagValues } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
+import type { ProcessContext } from "../process-context.ts";
 import { firectl, tempFolder } from "../testing.ts";
-import type { World } from "../world.ts";
 import { readIni, withValues } from "./ini.ts";
 import { ProfileFile } from "./profiles.ts";
 import { readSettings } from "./settings.ts";
@@ -36,8 +36,8 @@ async function settings(
   env: Record<string, string>,
   flags: Record<string, string> = {},
 ) {
-  const world = { env, home: homeWith(text) } as unknown as World;
-  const found = await readSettings(world, new Map(Object.entries(flags)) as FlagValues);
+  const processContext = { env, home: homeWith(text) } as unknown as ProcessContext;
+  const found = await readSettings(processContext, new Map(Object.entries(flags)) as FlagValues);
   return {
     host: found.host.value,
     key: found.apiKey?.value ?? null,

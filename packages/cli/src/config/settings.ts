@@ -1,6 +1,6 @@
 import { type FlagValues, quoted } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
-import type { World } from "../world.ts";
+import type { ProcessContext } from "../process-context.ts";
 import { checkProfileName, DEFAULT_PROFILE, type Profile, ProfileFile } from "./profiles.ts";
 
 /** Where Hearth listens unless told otherwise. */
@@ -28,19 +28,19 @@ const NOTHING: Profile = { apiKey: null, apiBase: null, accountId: null };
  * @throws UsageError
  */
 export async function readSettings(
-  world: World,
+  processContext: ProcessContext,
   flags: FlagValues,
   { isNew = false }: { isNew?: boolean } = {},
 ): Promise<Settings> {
   const given = flags.get("profile");
   const name = checkProfileName((given as string | undefined) ?? DEFAULT_PROFILE);
-  const file = new ProfileFile(world.home);
+  const file = new ProfileFile(processContext.home);
   const profile =
     (await file.read(name)) ?? (isNew || given === undefined ? NOTHING : noProfile(name, file.path));
   const stored = (key: keyof Profile): Sourced | null =>
     sourced(profile[key], `profile ${name} in ${file.path}`);
   const pick = (flag: string, variable: string, key: keyof Profile): Sourced | null => {
-    const environment = sourced(world.env[variable], variable);
+    const environment = sourced(processContext.env[variable], variable);
     const others = given === undefined ? [environment, stored(key)] : [stored(key), environment];
     return sourced(flags.get(flag), `--${flag}`) ?? others[0] ?? others[1] ?? null;
   };

@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import { ListJson } from "./json.ts";
 import { StatusLine } from "./status-line.ts";
 import { Table } from "./table.ts";
-import { label, printable, thingText } from "./text.ts";
+import { label, printable, resourceText } from "./text.ts";
 
 describe("text", () => {
-  test("a thing is in lines as the reference has them", () => {
+  test("a object is in lines as the reference has them", () => {
     const model = {
       state: "READY",
       name: "accounts/acme/models/x",
@@ -24,7 +24,7 @@ describe("text", () => {
         { name: "accounts/acme/deployedModels/2", state: "DEPLOYED", default: false, public: false },
       ],
     };
-    expect(thingText(model)).toBe(`Name: accounts/acme/models/x
+    expect(resourceText(model)).toBe(`Name: accounts/acme/models/x
 State: READY
 Tunable: true
 Supports Lora: false
@@ -50,7 +50,7 @@ Deployed Model Refs:
 
   test("a status that says something is shown", () => {
     const status = { code: "INVALID_ARGUMENT", message: "Row 3 is no JSON." };
-    expect(thingText({ name: "n", status })).toContain(
+    expect(resourceText({ name: "n", status })).toContain(
       "Status:\n  Code: INVALID_ARGUMENT\n  Message: Row 3 is no JSON.",
     );
   });
@@ -68,7 +68,7 @@ Deployed Model Refs:
     const text = fc.string({ unit: "binary" });
     fc.assert(
       fc.property(text, text, (a, b) => {
-        const out = thingText({ name: a, [`x${b}`]: [b], nested: { y: b }, list: [{ z: a }] });
+        const out = resourceText({ name: a, [`x${b}`]: [b], nested: { y: b }, list: [{ z: a }] });
         expect(out.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
       }),
     );
@@ -103,9 +103,9 @@ describe("tables", () => {
 
 describe("JSON of a list", () => {
   test("is what the API answers, however it is cut into pages", () => {
-    const thing = fc.dictionary(fc.string(), fc.jsonValue());
+    const object = fc.dictionary(fc.string(), fc.jsonValue());
     fc.assert(
-      fc.property(fc.array(fc.array(thing, { maxLength: 3 }), { maxLength: 4 }), (pages) => {
+      fc.property(fc.array(fc.array(object, { maxLength: 3 }), { maxLength: 4 }), (pages) => {
         const json = new ListJson("models");
         const text =
           pages.map((page) => json.page(page)).join("") + json.end({ nextPageToken: "t", totalSize: 1 });
@@ -119,19 +119,19 @@ describe("JSON of a list", () => {
 describe("the line of what is going on", () => {
   const open = (isTerminal: boolean, isQuiet = false) => {
     let text = "";
-    const sink = {
+    const outputStream = {
       isTerminal,
       columns: 20,
       async write(more: string) {
         text += more;
       },
     };
-    return { line: new StatusLine(sink, isQuiet), written: () => text };
+    return { line: new StatusLine(outputStream, isQuiet), written: () => text };
   };
 
   test("is written over in a terminal, never longer than that is wide", async () => {
     const { line, written } = open(true);
-    await line.show("CREATING", " 1 s and a lot of other things");
+    await line.show("CREATING", " 1 s and a lot of other objects");
     await line.show("CREATING", " 2 s");
     await line.clear();
     expect(written()).toBe("\r\u001b[KCREATING 1 s and a \r\u001b[KCREATING 2 s\r\u001b[K");

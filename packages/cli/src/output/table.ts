@@ -1,4 +1,4 @@
-import { scalarText, type Thing } from "./text.ts";
+import { type ResourceObject, scalarText } from "./text.ts";
 
 /** A heading and the field below it: `["BASE MODEL", "trainingConfig.baseModel"]`. */
 export type Column = readonly [heading: string, field: string];
@@ -16,9 +16,9 @@ export class Table {
   }
 
   /** The lines of a page, in front of the first one the headings. */
-  page(things: readonly Thing[]): string {
+  page(objects: readonly ResourceObject[]): string {
     const headings = this.#columns.map(([heading]) => heading);
-    const rows = things.map((thing) => this.#columns.map(([, field]) => cell(fieldOf(thing, field))));
+    const rows = objects.map((object) => this.#columns.map(([, field]) => cell(fieldOf(object, field))));
     const all = this.#widths === null ? [headings, ...rows] : rows;
     this.#widths = headings.map((heading, column) =>
       Math.max(
@@ -38,8 +38,10 @@ export class Table {
 }
 
 /** The value at a path; undefined when something on the way is missing. */
-export function fieldOf(thing: Thing, path: string): unknown {
-  return path.split(".").reduce<unknown>((value, key) => (value as Thing | null | undefined)?.[key], thing);
+export function fieldOf(object: ResourceObject, path: string): unknown {
+  return path
+    .split(".")
+    .reduce<unknown>((value, key) => (value as ResourceObject | null | undefined)?.[key], object);
 }
 
 function cell(value: unknown): string {

@@ -1,10 +1,10 @@
 /** What the API answers, for people to read: `Display Name: …`, as the reference prints it. */
 
-export type Thing = Readonly<Record<string, unknown>>;
+export type ResourceObject = Readonly<Record<string, unknown>>;
 
-/** One thing in lines, its name first. Empty texts, lists and messages and unspecified enums are left out. */
-export function thingText(thing: Thing): string {
-  const { name, ...others } = thing;
+/** One object in lines, its name first. Empty texts, lists and messages and unspecified enums are left out. */
+export function resourceText(object: ResourceObject): string {
+  const { name, ...others } = object;
   return lines(name === undefined ? others : { name, ...others }, "")
     .join("\n")
     .concat("\n");
@@ -31,8 +31,8 @@ export function scalarText(value: unknown): string {
 /** Fields whose keys are the user's own words. */
 const MAPS = new Set(["annotations", "loadTargets", "defaultSamplingParams"]);
 
-function lines(thing: Thing, indent: string, isMap = false): string[] {
-  return Object.entries(thing).flatMap(([field, value]) => {
+function lines(object: ResourceObject, indent: string, isMap = false): string[] {
+  return Object.entries(object).flatMap(([field, value]) => {
     if (isNothing(value)) return [];
     const start = `${indent}${printable(isMap ? field : label(field))}:`;
     if (Array.isArray(value)) {
@@ -42,7 +42,7 @@ function lines(thing: Thing, indent: string, isMap = false): string[] {
         : [start, ...listLines(value, indent)];
     }
     if (typeof value === "object" && value !== null)
-      return [start, ...lines(value as Thing, `${indent}  `, MAPS.has(field))];
+      return [start, ...lines(value as ResourceObject, `${indent}  `, MAPS.has(field))];
     return [`${start} ${scalarText(value)}`];
   });
 }
@@ -50,7 +50,7 @@ function lines(thing: Thing, indent: string, isMap = false): string[] {
 /** The entries in braces; what is false is left out, as it says nothing there. */
 function listLines(entries: readonly unknown[], indent: string): string[] {
   const inner = entries.flatMap((entry, i) => {
-    const fields = Object.entries(entry as Thing).filter(([, value]) => value !== false);
+    const fields = Object.entries(entry as ResourceObject).filter(([, value]) => value !== false);
     const own = lines(Object.fromEntries(fields), `${indent}    `);
     return [`${indent}  ${i === 0 ? "[" : ""}{`, ...own, `${indent}  },`];
   });

@@ -1,9 +1,9 @@
 import { createInference, type Inference } from "../inference/inference.ts";
 import { createResources, type Resources } from "../resources/resources.ts";
-import { Caller } from "./caller.ts";
 import { InputError } from "./errors.ts";
+import { OperationClient } from "./operation-client.ts";
 import { type FireworksOptions, readSettings } from "./settings.ts";
-import { type CallOptions, Transport, type World } from "./transport.ts";
+import { type CallOptions, type Runtime, Transport } from "./transport.ts";
 
 /** A request beside the client's methods. */
 export interface RawRequest {
@@ -16,11 +16,11 @@ export interface RawRequest {
 
 /** Its members come from the contract's operations. */
 const Surface = class {
-  constructor(caller: Caller) {
+  constructor(caller: OperationClient) {
     Object.assign(this, createResources(caller), createInference(caller));
   }
 } as unknown as new (
-  caller: Caller,
+  caller: OperationClient,
 ) => Resources & Inference;
 
 /**
@@ -32,10 +32,10 @@ export class Fireworks extends Surface {
   #accountId: Promise<string> | undefined;
 
   /** @param world for tests */
-  constructor(options: FireworksOptions = {}, world?: World) {
+  constructor(options: FireworksOptions = {}, runtime?: Runtime) {
     const settings = readSettings(options);
-    const transport = new Transport(settings, world);
-    super(new Caller(transport, () => this.accountId()));
+    const transport = new Transport(settings, runtime);
+    super(new OperationClient(transport, () => this.accountId()));
     this.#transport = transport;
     if (settings.accountId !== null) this.#accountId = Promise.resolve(settings.accountId);
   }

@@ -1,7 +1,7 @@
 import { ApiError, ConnectionError } from "./errors.ts";
 
 /** What sending a request twice does. */
-export type Repeatable =
+export type RetrySafety =
   /** The same as sending it once. */
   | "always"
   /** Perhaps something twice: only again when the server did nothing with it. */
@@ -19,14 +19,14 @@ const UNPROCESSED = new Set([429, 503]);
 const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 
 /** Whether the request may be sent again after this failure. */
-export function mayRepeat(error: unknown, repeatable: Repeatable): boolean {
+export function mayRetry(error: unknown, repeatable: RetrySafety): boolean {
   if (error instanceof ConnectionError) return repeatable === "always" || !error.maybeSent;
   if (!(error instanceof ApiError) || (error.retryAfterMs ?? 0) > MAX_RETRY_AFTER_MS) return false;
   return (repeatable === "always" ? TEMPORARY : UNPROCESSED).has(error.status);
 }
 
 /** Whether the server may have done what was asked, though it didn't say so. */
-export function leavesDoubt(error: unknown): boolean {
+export function isOutcomeUncertain(error: unknown): boolean {
   if (error instanceof ConnectionError) return error.maybeSent;
   return error instanceof ApiError && TEMPORARY.has(error.status) && !UNPROCESSED.has(error.status);
 }

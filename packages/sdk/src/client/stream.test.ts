@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { Fireworks } from "./client.ts";
 import { ApiError, AuthenticationError, ConnectionError, InvalidResponseError } from "./errors.ts";
-import { controlError, quickWorld, type Reply, scriptedFetch } from "./testing.ts";
+import { controlError, instantRuntime, type Reply, scriptedFetch } from "./testing.ts";
 
 function clientOf(...replies: readonly Reply[]) {
   const { fetch, sent } = scriptedFetch(...replies);
-  return { client: new Fireworks({ apiKey: "fw_k", baseURL: "http://host", fetch }, quickWorld()), sent };
+  return { client: new Fireworks({ apiKey: "fw_k", baseURL: "http://host", fetch }, instantRuntime()), sent };
 }
 
 /** An answer of these texts; it stays open after them when `isOpen`. */

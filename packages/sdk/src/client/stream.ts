@@ -1,6 +1,6 @@
 import { apiError, ConnectionError, readErrorBody } from "./errors.ts";
 import { EventReader, type ServerSentEvent } from "./sse.ts";
-import type { OpenAnswer, Transport } from "./transport.ts";
+import type { StreamingResponse, Transport } from "./transport.ts";
 
 /** How a kind of stream ends: `null` for the mark `[DONE]`, else the type of its last event. */
 export type LastEvent = null | RegExp;
@@ -13,11 +13,11 @@ export class EventStream<Event> implements AsyncIterable<Event> {
   /** The answer's headers. */
   readonly headers: Headers;
   readonly #events: AsyncGenerator<Event, void, undefined>;
-  readonly #answer: OpenAnswer;
+  readonly #response: StreamingResponse;
 
-  constructor(answer: OpenAnswer, transport: Transport, lastEvent: LastEvent) {
+  constructor(answer: StreamingResponse, transport: Transport, lastEvent: LastEvent) {
     this.headers = answer.headers;
-    this.#answer = answer;
+    this.#response = answer;
     this.#events = readEvents<Event>(answer, transport, lastEvent);
   }
 
@@ -27,12 +27,12 @@ export class EventStream<Event> implements AsyncIterable<Event> {
 
   /** Ends the request. */
   close(): void {
-    this.#answer.close();
+    this.#response.close();
   }
 }
 
 async function* readEvents<Event>(
-  { headers, chunks }: OpenAnswer,
+  { headers, chunks }: StreamingResponse,
   transport: Transport,
   lastEvent: LastEvent,
 ): AsyncGenerator<Event, void, undefined> {

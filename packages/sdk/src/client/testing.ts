@@ -1,4 +1,4 @@
-import type { World } from "./transport.ts";
+import type { Runtime } from "./transport.ts";
 
 /** A request as `fetch` was asked for it. */
 export interface Sent {
@@ -51,7 +51,7 @@ export function systemError(code: string): Error {
 }
 
 /** A world in which pauses pass at once; what they would have been is kept. */
-export function quickWorld(): World & { pausesMs: number[] } {
+export function instantRuntime(): Runtime & { pausesMs: number[] } {
   const pausesMs: number[] = [];
   return {
     pausesMs,

@@ -17,17 +17,17 @@ import {
   UnavailableError,
 } from "./errors.ts";
 import type { FireworksOptions } from "./settings.ts";
-import { controlError, json, quickWorld, type Reply, scriptedFetch, systemError } from "./testing.ts";
+import { controlError, instantRuntime, json, type Reply, scriptedFetch, systemError } from "./testing.ts";
 
 const KEY = "fw_secret_key";
 
 function clientOf(replies: readonly Reply[], options: FireworksOptions = {}) {
   const { fetch, sent } = scriptedFetch(...replies);
-  const world = quickWorld();
+  const runtime = instantRuntime();
   const lines: string[] = [];
   const log = (line: string) => lines.push(line);
   const settings = { apiKey: KEY, baseURL: "http://host:1", accountId: "team", fetch, log, ...options };
-  return { client: new Fireworks(settings, world), sent, world, lines };
+  return { client: new Fireworks(settings, runtime), sent, runtime, lines };
 }
 
 const getModel = (client: Fireworks, options = {}) => client.models.get("m", {}, options);
@@ -84,9 +84,9 @@ test("what reads is tried again after failures that pass, with growing pauses", 
     controlError(500, 13, "x"),
     new Response("<html>", { status: 502 }),
   ];
-  const { client, world } = clientOf([...failures, json({ name: "n" })]);
+  const { client, runtime } = clientOf([...failures, json({ name: "n" })]);
   expect(await getModel(client)).toEqual({ name: "n" });
-  expect(world.pausesMs).toEqual([500, 1_000, 2_000]);
+  expect(runtime.pausesMs).toEqual([500, 1_000, 2_000]);
 });
 
 test("after the last try, its failure is told", async () => {
@@ -99,9 +99,9 @@ test("after the last try, its failure is told", async () => {
 
 test("retry-after is waited for, unless it asks for too much", async () => {
   const limited = (after: string) => json({ code: 8, message: "Slow." }, 429, { "retry-after": after });
-  const { client, world } = clientOf([limited("7"), json({}), limited("61")]);
+  const { client, runtime } = clientOf([limited("7"), json({}), limited("61")]);
   await getModel(client);
-  expect(world.pausesMs).toEqual([7_000]);
+  expect(runtime.pausesMs).toEqual([7_000]);
   const error = (await getModel(client).catch((one: unknown) => one)) as RateLimitError;
   expect(error).toBeInstanceOf(RateLimitError);
   expect(error.retryAfterMs).toBe(61_000);

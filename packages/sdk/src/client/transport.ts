@@ -8,7 +8,14 @@ import {
   readErrorBody,
   TimeoutError,
 } from "./errors.ts";
-import { delayMs, leavesDoubt, mayRepeat, type Repeatable, readCause, readRetryAfterMs } from "./retry.ts";
+import {
+  delayMs,
+  isOutcomeUncertain,
+  mayRetry,
+  type RetrySafety,
+  readCause,
+  readRetryAfterMs,
+} from "./retry.ts";
 import { type Settings, wholeNumber } from "./settings.ts";
 
 /** What every call takes. */
@@ -29,20 +36,20 @@ export interface HttpRequest {
   /** Sent as JSON, or as the form it is. */
   body?: unknown;
   accept?: string | undefined;
-  repeatable: Repeatable;
+  repeatable: RetrySafety;
   /** Called when a try broke off after the server may have done what was asked, and another one follows. */
-  onDoubt?: () => void;
+  onUncertainOutcome?: () => void;
   options?: CallOptions | undefined;
 }
 
-export interface Answer {
+export interface ApiResponse {
   headers: Headers;
   /** In lower case, without parameters. */
   contentType: string;
   bytes: Uint8Array;
 }
 
-export interface OpenAnswer {
+export interface StreamingResponse {
   headers: Headers;
   /** The body as it comes; fails like the call itself. */
   chunks: AsyncGenerator<Uint8Array, void, undefined>;
@@ -50,8 +57,8 @@ export interface OpenAnswer {
   close(): void;
 }
 
-/** What the transport needs of the world. Tests have their own. */
-export interface World {
+/** What the transport needs of the runtime. Tests have their own. */
+export interface Runtime {
   nowMs(): number;
   random(): number;
   pause(ms: number, signal: AbortSignal | undefined): Promise<void>;
@@ -63,11 +70,11 @@ const MAX_ANSWER_BYTES = 256 * 1024 ** 2;
 /** Sends requests to one host with one key, tries again what may be, and turns every failure into an error of the SDK. */
 export class Transport {
   readonly #settings: Settings;
-  readonly #world: World;
+  readonly #runtime: Runtime;
 
-  constructor(settings: Settings, world: World = { nowMs: Date.now, random: Math.random, pause }) {
+  constructor(settings: Settings, runtime: Runtime = { nowMs: Date.now, random: Math.random, pause }) {
     this.#settings = settings;
-    this.#world = world;
+    this.#runtime = runtime;
   }
 
   /** Of the host, as in messages. */
@@ -76,7 +83,7 @@ export class Transport {
   }
 
   /** @throws ApiError, ConnectionError, InvalidResponseError; the signal's reason when that aborts. */
-  send(request: HttpRequest): Promise<Answer> {
+  send(request: HttpRequest): Promise<ApiResponse> {
     return this.#try(request, async (response, deadline) => {
       const bytes = await this.#readAll(response);
       deadline.close();
@@ -86,7 +93,7 @@ export class Transport {
   }
 
   /** An answer in events, to be read to its end or closed. @throws as `send` does. */
-  open(request: HttpRequest): Promise<OpenAnswer> {
+  open(request: HttpRequest): Promise<StreamingResponse> {
     return this.#try(request, async (response, deadline) => {
       if (response.ok && contentType(response) === "text/event-stream")
         return {
@@ -107,7 +114,7 @@ export class Transport {
   }
 
   /** The object that an answer holds; an empty one for an empty answer. @throws InvalidResponseError */
-  decode({ bytes, contentType: type }: Pick<Answer, "bytes" | "contentType">): object {
+  decode({ bytes, contentType: type }: Pick<ApiResponse, "bytes" | "contentType">): object {
     const value = bytes.length === 0 ? {} : parseJson(bytes);
     if (typeof value === "object" && value !== null) return value;
     throw this.invalidResponse(200, isPage(type, bytes) ? "a web page" : "something else than JSON");
@@ -136,11 +143,11 @@ export class Transport {
       try {
         return await this.#attempt(request, read);
       } catch (error) {
-        if (retry >= maxRetries || !mayRepeat(error, request.repeatable)) throw error;
-        if (leavesDoubt(error)) request.onDoubt?.();
-        const waitMs = delayMs(retry, error, this.#world.random);
+        if (retry >= maxRetries || !mayRetry(error, request.repeatable)) throw error;
+        if (isOutcomeUncertain(error)) request.onUncertainOutcome?.();
+        const waitMs = delayMs(retry, error, this.#runtime.random);
         this.#log(request, `again in ${Math.round(waitMs)} ms`);
-        await this.#world.pause(waitMs, signal);
+        await this.#runtime.pause(waitMs, signal);
       }
     }
   }
@@ -201,7 +208,7 @@ export class Transport {
     return bytes;
   }
 
-  async *#chunks(response: Response, deadline: Deadline): OpenAnswer["chunks"] {
+  async *#chunks(response: Response, deadline: Deadline): StreamingResponse["chunks"] {
     try {
       for await (const chunk of bodyOf(response)) {
         deadline.extend();
@@ -226,7 +233,7 @@ export class Transport {
       details: said?.details ?? [],
       status,
       requestId: headers.get("x-request-id"),
-      retryAfterMs: readRetryAfterMs(headers.get("retry-after"), this.#world.nowMs()),
+      retryAfterMs: readRetryAfterMs(headers.get("retry-after"), this.#runtime.nowMs()),
     });
   }
 

@@ -3,20 +3,20 @@ import { expect, test } from "vitest";
 import { Fireworks } from "../client/client.ts";
 import { ConnectionError, InputError, TimeoutError } from "../client/errors.ts";
 import { checkNewId } from "../client/names.ts";
-import { json, quickWorld, type Reply, scriptedFetch } from "../client/testing.ts";
+import { instantRuntime, json, type Reply, scriptedFetch } from "../client/testing.ts";
 import { Dataset } from "./dataset.ts";
 import { apiDuration } from "./durations.ts";
-import { JobFailedError, SupervisedFineTuningJob } from "./fine-tuning-job.ts";
-import { LLM } from "./llm.ts";
+import { JobFailedError } from "./fine-tuning.ts";
+import { LLM, SupervisedFineTuningJob } from "./llm.ts";
 import { deploymentFields, type LLMOptions, libraryName } from "./llm-options.ts";
 import { poll } from "./polling.ts";
-import { SharedWork } from "./shared-work.ts";
 import { quoted, randomId, signatureId } from "./signature.ts";
+import { Singleflight } from "./singleflight.ts";
 
 function clientOf(...replies: readonly Reply[]) {
   const { fetch, sent } = scriptedFetch(...replies);
   const settings = { apiKey: "fw_test_key", baseURL: "http://host", accountId: "team", fetch };
-  return { client: new Fireworks(settings, quickWorld()), sent };
+  return { client: new Fireworks(settings, instantRuntime()), sent };
 }
 
 test.each([
@@ -58,22 +58,52 @@ test("a name without an account is one of the library", () => {
 });
 
 const all: Required<Omit<LLMOptions, "client" | "replicaCount">> = {
-  ...{ model: "m", deploymentType: "on-demand", deploymentName: "d", deploymentDisplayName: "D" },
-  ...{ baseDeploymentName: "b", temperature: 0, enableMetrics: true, apiKey: "k", baseURL: "http://h" },
-  ...{ maxRetries: 1, description: "x", scaleUpWindow: "1s", scaleDownWindow: "1m", scaleToZeroWindow: "5m" },
-  ...{ acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2, region: "US_IOWA_1", minReplicaCount: 1 },
-  ...{ maxReplicaCount: 3, precision: "FP8", enableAddons: true, draftTokenCount: 4, draftModel: "draft" },
-  ...{ ngramSpeculationLength: 3, longPromptOptimized: true, enableSessionAffinity: true },
-  ...{ directRouteApiKeys: ["some-key"], directRouteType: "INTERNET" },
+  model: "m",
+  deploymentType: "on-demand",
+  deploymentName: "d",
+  deploymentDisplayName: "D",
+  baseDeploymentName: "b",
+  temperature: 0,
+  enableMetrics: true,
+  apiKey: "k",
+  baseURL: "http://h",
+  maxRetries: 1,
+  description: "x",
+  scaleUpWindow: "1s",
+  scaleDownWindow: "1m",
+  scaleToZeroWindow: "5m",
+  acceleratorType: "NVIDIA_H100_80GB",
+  acceleratorCount: 2,
+  region: "US_IOWA_1",
+  minReplicaCount: 1,
+  maxReplicaCount: 3,
+  precision: "FP8",
+  enableAddons: true,
+  draftTokenCount: 4,
+  draftModel: "draft",
+  ngramSpeculationLength: 3,
+  longPromptOptimized: true,
+  enableSessionAffinity: true,
+  directRouteApiKeys: ["some-key"],
+  directRouteType: "INTERNET",
 };
 
 test("every argument of the reference is a field of the deployment", () => {
   new LLM(all);
   expect(deploymentFields(all)).toEqual({
-    ...{ description: "x", acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2, precision: "FP8" },
-    ...{ minReplicaCount: 1, maxReplicaCount: 3, enableAddons: true, draftTokenCount: 4 },
-    ...{ draftModel: "accounts/fireworks/models/draft", ngramSpeculationLength: 3 },
-    ...{ enableSessionAffinity: true, directRouteApiKeys: ["some-key"], directRouteType: "INTERNET" },
+    description: "x",
+    acceleratorType: "NVIDIA_H100_80GB",
+    acceleratorCount: 2,
+    precision: "FP8",
+    minReplicaCount: 1,
+    maxReplicaCount: 3,
+    enableAddons: true,
+    draftTokenCount: 4,
+    draftModel: "accounts/fireworks/models/draft",
+    ngramSpeculationLength: 3,
+    enableSessionAffinity: true,
+    directRouteApiKeys: ["some-key"],
+    directRouteType: "INTERNET",
     placement: { region: "US_IOWA_1" },
     autoTune: { longPrompt: true },
     autoscalingPolicy: { scaleUpWindow: "1s", scaleDownWindow: "60s", scaleToZeroWindow: "300s" },
@@ -185,8 +215,11 @@ test("an addon is loaded onto a shared deployment of its base model, which is ma
 
 test("an addon goes onto somebody else's deployment only if that is as it was asked for, and changes nothing", async () => {
   const theirs = {
-    ...{ name: "accounts/team/deployments/theirs", baseModel: "accounts/fireworks/models/b", state: "READY" },
-    ...{ enableAddons: true, maxReplicaCount: 1 },
+    name: "accounts/team/deployments/theirs",
+    baseModel: "accounts/fireworks/models/b",
+    state: "READY",
+    enableAddons: true,
+    maxReplicaCount: 1,
   };
   const loaded = () =>
     json({ deployedModels: [{ name: "accounts/team/deployedModels/l", state: "DEPLOYED" }] });
@@ -230,7 +263,7 @@ test("what was deleted by somebody else is made again by the request after the o
 });
 
 test("work that is shared is done once, and ends when nobody waits for it any more", async () => {
-  const shared = new SharedWork<string>();
+  const shared = new Singleflight<string>();
   let runs = 0;
   let inner: AbortSignal | undefined;
   let finish = (_: string): void => {};
@@ -313,7 +346,10 @@ test("a fine-tuning job is made with the arguments of the reference, waited for,
   expect(sent[2]).toMatchObject({
     path: "/v1/accounts/team/supervisedFineTuningJobs?supervisedFineTuningJobId=my-job",
     body: {
-      ...{ displayName: "n", baseModel: "accounts/fireworks/models/b", epochs: 2, learningRate: 1e-4 },
+      displayName: "n",
+      baseModel: "accounts/fireworks/models/b",
+      epochs: 2,
+      learningRate: 1e-4,
       dataset: "accounts/team/datasets/rows",
     },
   });

@@ -1,4 +1,4 @@
-import { type Caller, queryText, type ResourceCallOptions } from "../client/caller.ts";
+import { type OperationClient, queryText, type ResourceCallOptions } from "../client/operation-client.ts";
 import type { EventStream, LastEvent } from "../client/stream.ts";
 import type { CallOptions } from "../client/transport.ts";
 import { OPERATIONS, type OperationTypes } from "../generated/operations.ts";
@@ -16,7 +16,7 @@ export interface StreamingMethod<Params, Whole, Event> {
 type StreamedOperation = "createChatCompletion" | "createCompletion" | "createMessage" | "createResponse";
 
 /** The data plane. */
-export function createInference(caller: Caller) {
+export function createInference(caller: OperationClient) {
   return {
     chat: {
       completions: {
@@ -92,7 +92,7 @@ export function createInference(caller: Caller) {
 export type Inference = Readonly<ReturnType<typeof createInference>>;
 
 function streaming<Params, Whole, Event>(
-  caller: Caller,
+  caller: OperationClient,
   id: StreamedOperation,
   lastEvent: LastEvent,
 ): StreamingMethod<Params, Whole, Event> {

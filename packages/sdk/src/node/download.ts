@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { ResourceCallOptions } from "../client/caller.ts";
 import type { Fireworks } from "../client/client.ts";
 import { ConnectionError, InvalidResponseError } from "../client/errors.ts";
-import { exchange, failure, settle } from "./exchange.ts";
+import type { ResourceCallOptions } from "../client/operation-client.ts";
+import { failure, readStatus, sendFileRequest } from "./file-request.ts";
 import { fileError } from "./files.ts";
-import { Transfer, type TransferOptions } from "./transfers.ts";
+import { Transfer, type TransferOptions } from "./transfer.ts";
 
 export interface DownloadOptions extends TransferOptions {
   /** The account that a short name means. Default: the client's. */
@@ -89,7 +89,7 @@ async function saveFile(file: RemoteFile, transfer: Transfer): Promise<void> {
     await makeFolder(dirname(file.path));
     const handle = await open(partial, "wx");
     try {
-      await transfer.persist(file.name, () => receive(file, handle, transfer));
+      await transfer.withRetries(file.name, () => receive(file, handle, transfer));
       await handle.sync();
     } finally {
       await handle.close();
@@ -117,9 +117,9 @@ async function receive(file: RemoteFile, handle: FileHandle, transfer: Transfer)
   const url = new URL(file.url);
   const startBytes = transfer.doneOf(file.name);
   const headers = startBytes > 0 ? { range: `bytes=${startBytes}-` } : {};
-  const answer = await exchange({ method: "GET", url, headers, signal: transfer.signal });
+  const answer = await sendFileRequest({ method: "GET", url, headers, signal: transfer.signal });
   const isPart = answer.statusCode === 206;
-  if (!isPart && answer.statusCode !== 200) await settle(answer, url.host, []);
+  if (!isPart && answer.statusCode !== 200) await readStatus(answer, url.host, []);
   let doneBytes = isPart ? startBytes : 0;
   const lengthBytes = Number(answer.headers["content-length"] ?? 0);
   const totalBytes = doneBytes + lengthBytes;

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { FileError, fileError, filesOf, localFile } from "./files.ts";
-import { Sessions } from "./sessions.ts";
+import { UploadSessions } from "./upload-sessions.ts";
 
 const root = mkdtempSync(join(tmpdir(), "sdk-files-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -81,10 +81,10 @@ test("sessions are kept for the same file and target alone, and for their owner'
   const path = join(root, "model.bin");
   writeFileSync(path, "x");
   const file = await localFile(path, "model.bin");
-  await (await Sessions.open(folder, target)).set(file, session);
-  const next = await Sessions.open(folder, target);
+  await (await UploadSessions.open(folder, target)).set(file, session);
+  const next = await UploadSessions.open(folder, target);
   expect(next.get(file)).toMatchObject(session);
-  expect((await Sessions.open(folder, [...target, "other"])).get(file)).toBeNull();
+  expect((await UploadSessions.open(folder, [...target, "other"])).get(file)).toBeNull();
   utimesSync(path, 1, 1);
   expect(next.get(await localFile(path, "model.bin"))).toBeNull();
   const modes = [folder, ...readdirSync(folder).map((name) => join(folder, name))].map(
@@ -92,18 +92,18 @@ test("sessions are kept for the same file and target alone, and for their owner'
   );
   expect(modes).toEqual([0o700, 0o600]);
   await next.clear();
-  expect((await Sessions.open(folder, target)).get(file)).toBeNull();
+  expect((await UploadSessions.open(folder, target)).get(file)).toBeNull();
 });
 
 test("a broken record is none, and without a folder nothing is kept", async () => {
   const folder = newFolder();
   const file = await localFile(join(root, "model.bin"), "model.bin");
-  await (await Sessions.open(folder, target)).set(file, session);
+  await (await UploadSessions.open(folder, target)).set(file, session);
   for (const broken of ["{", "5", '{"model.bin":null}']) {
     for (const name of readdirSync(folder)) writeFileSync(join(folder, name), broken);
-    expect((await Sessions.open(folder, target)).get(file)).toBeNull();
+    expect((await UploadSessions.open(folder, target)).get(file)).toBeNull();
   }
-  const none = await Sessions.open(null, target);
+  const none = await UploadSessions.open(null, target);
   await none.set(file, session);
   expect(none.get(file)).toMatchObject(session);
   await none.clear();

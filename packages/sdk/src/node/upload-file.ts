@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { ConflictError, ConnectionError } from "../client/errors.ts";
-import { exchange, settle } from "./exchange.ts";
+import { readStatus, sendFileRequest } from "./file-request.ts";
 import { type LocalFile, readFrom, requireUnchanged } from "./files.ts";
-import type { Session } from "./sessions.ts";
-import type { Transfer } from "./transfers.ts";
+import type { Transfer } from "./transfer.ts";
+import type { UploadSession } from "./upload-sessions.ts";
 
 /** Smaller files are sent again from their beginnings. */
 const MIN_RESUMABLE_BYTES = 8 * 1024 ** 2;
@@ -15,15 +15,19 @@ const REFUSALS = [400, 401, 403, 404, 405, 409, 411, 412, 501];
  * Where to send a file. A store that takes files in pieces, as Google's does it, says so when it is asked; with any other the
  * signed URL itself takes the whole file.
  */
-export async function startSession(file: LocalFile, signedUrl: string, transfer: Transfer): Promise<Session> {
+export async function startSession(
+  file: LocalFile,
+  signedUrl: string,
+  transfer: Transfer,
+): Promise<UploadSession> {
   const url = new URL(signedUrl);
-  let session: Session = { url: signedUrl, isResumable: false };
+  let session: UploadSession = { url: signedUrl, isResumable: false };
   if (file.sizeBytes < MIN_RESUMABLE_BYTES) return session;
-  await transfer.persist(file.name, async () => {
+  await transfer.withRetries(file.name, async () => {
     const headers = { "x-goog-resumable": "start", "content-length": 0 };
-    const answer = await exchange({ method: "POST", url, headers, signal: transfer.signal });
+    const answer = await sendFileRequest({ method: "POST", url, headers, signal: transfer.signal });
     const { location } = answer.headers;
-    const status = await settle(answer, url.host, [...WHOLE, ...REFUSALS]);
+    const status = await readStatus(answer, url.host, [...WHOLE, ...REFUSALS]);
     if (WHOLE.includes(status) && location !== undefined)
       session = { url: new URL(location, url).href, isResumable: true };
   });
@@ -37,12 +41,12 @@ export async function startSession(file: LocalFile, signedUrl: string, transfer:
  */
 export async function uploadFile(
   file: LocalFile,
-  session: Session,
+  session: UploadSession,
   transfer: Transfer,
   isResumed: boolean,
 ): Promise<void> {
   let mayHaveArrived = isResumed;
-  await transfer.persist(file.name, async () => {
+  await transfer.withRetries(file.name, async () => {
     const asks = mayHaveArrived && session.isResumable;
     const arrivedBytes = asks ? await askArrivedBytes(file, session, transfer) : 0;
     transfer.report(file.name, arrivedBytes ?? file.sizeBytes);
@@ -67,13 +71,13 @@ export async function uploadFile(
 /** Null: all of it. */
 async function askArrivedBytes(
   file: LocalFile,
-  { url }: Session,
+  { url }: UploadSession,
   transfer: Transfer,
 ): Promise<number | null> {
   const headers = { "content-range": `bytes */${file.sizeBytes}`, "content-length": 0 };
   const target = new URL(url);
-  const answer = await exchange({ method: "PUT", url: target, headers, signal: transfer.signal });
-  return (await settle(answer, target.host, [...WHOLE, INCOMPLETE])) === INCOMPLETE
+  const answer = await sendFileRequest({ method: "PUT", url: target, headers, signal: transfer.signal });
+  return (await readStatus(answer, target.host, [...WHOLE, INCOMPLETE])) === INCOMPLETE
     ? arrivedBytes(answer)
     : null;
 }
@@ -81,14 +85,14 @@ async function askArrivedBytes(
 async function sendFrom(
   startBytes: number,
   file: LocalFile,
-  session: Session,
+  session: UploadSession,
   transfer: Transfer,
 ): Promise<void> {
   const { sizeBytes } = file;
   const url = new URL(session.url);
   const lengthBytes = sizeBytes - startBytes;
   let doneBytes = startBytes;
-  const answer = await exchange({
+  const answer = await sendFileRequest({
     method: "PUT",
     url,
     headers: {
@@ -107,7 +111,7 @@ async function sendFrom(
     }),
     signal: transfer.signal,
   });
-  if ((await settle(answer, url.host, [...WHOLE, INCOMPLETE])) !== INCOMPLETE) return;
+  if ((await readStatus(answer, url.host, [...WHOLE, INCOMPLETE])) !== INCOMPLETE) return;
   transfer.report(file.name, arrivedBytes(answer));
   throw new ConnectionError(`${url.host} took only a part of ${file.name}.`);
 }

@@ -1,12 +1,12 @@
 import { basename, resolve } from "node:path";
-import { holds, type ResourceCallOptions } from "../client/caller.ts";
 import type { Fireworks } from "../client/client.ts";
 import { ApiError, ConflictError, InvalidResponseError } from "../client/errors.ts";
+import { containsFields, type ResourceCallOptions } from "../client/operation-client.ts";
 import type * as types from "../generated/types.ts";
 import { filesOf, isFolder, type LocalFile, localFile } from "./files.ts";
-import { Sessions } from "./sessions.ts";
-import { Transfer, type TransferOptions } from "./transfers.ts";
+import { Transfer, type TransferOptions } from "./transfer.ts";
 import { startSession, uploadFile } from "./upload-file.ts";
+import { UploadSessions } from "./upload-sessions.ts";
 
 export interface UploadOptions extends TransferOptions {
   /** Default: the client's account. */
@@ -56,7 +56,7 @@ export async function uploadModel(
   const fields: types.Model = { kind: isAddon ? "HF_PEFT_ADDON" : "HF_BASE_MODEL", ...model };
   const made = await client.models.create({ modelId, model: fields }, call).catch(async (error: unknown) => {
     const found = await unfinished(error, () => client.models.get(modelId, {}, call));
-    return holds(found, fields) ? found : client.models.update(modelId, fields, call);
+    return containsFields(found, fields) ? found : client.models.update(modelId, fields, call);
   });
   const get = () => client.models.get(modelId, {}, call);
   await sendFiles(files, options, {
@@ -92,7 +92,7 @@ export async function uploadDatasetFiles(
   const call = callOptions(options);
   const made = await client.datasets.create({ datasetId, dataset }, call).catch(async (error: unknown) => {
     const found = await unfinished(error, () => client.datasets.get(datasetId, {}, call));
-    return holds(found, dataset) ? found : client.datasets.update(datasetId, dataset, call);
+    return containsFields(found, dataset) ? found : client.datasets.update(datasetId, dataset, call);
   });
   const get = () => client.datasets.get(datasetId, {}, call);
   await sendFiles(files, options, {
@@ -133,7 +133,7 @@ async function unfinished<Thing extends { state?: string | undefined }>(
 
 async function sendFiles(files: readonly LocalFile[], options: UploadOptions, target: Target): Promise<void> {
   const transfer = new Transfer(options);
-  const sessions = await Sessions.open(options.stateFolder, target.key);
+  const sessions = await UploadSessions.open(options.stateFolder, target.key);
   for (const file of files) transfer.expect(file.name, file.sizeBytes);
   const urls = await signedUrls(
     files.filter((file) => sessions.get(file) === null),

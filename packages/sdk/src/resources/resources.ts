@@ -1,5 +1,5 @@
-import type { Caller, OperationId, ResourceCallOptions } from "../client/caller.ts";
 import type { Listing } from "../client/listing.ts";
+import type { OperationClient, OperationId, ResourceCallOptions } from "../client/operation-client.ts";
 import { OPERATIONS, type OperationTypes } from "../generated/operations.ts";
 import { RESOURCES } from "../generated/resources.ts";
 
@@ -25,14 +25,14 @@ export type Methods<Table> = {
 /** All resources of the control plane. */
 export type Resources = { readonly [Name in keyof typeof RESOURCES]: Methods<(typeof RESOURCES)[Name]> };
 
-export function createResources(caller: Caller): Resources {
+export function createResources(caller: OperationClient): Resources {
   return Object.fromEntries(
     Object.entries(RESOURCES).map(([name, table]) => [name, methods(caller, table)]),
   ) as Resources;
 }
 
 export function methods<const Table extends Readonly<Record<string, OperationId>>>(
-  caller: Caller,
+  caller: OperationClient,
   table: Table,
 ): Methods<Table> {
   return Object.fromEntries(
@@ -40,7 +40,7 @@ export function methods<const Table extends Readonly<Record<string, OperationId>
   ) as unknown as Methods<Table>;
 }
 
-function method(caller: Caller, id: OperationId): (...args: never[]) => unknown {
+function method(caller: OperationClient, id: OperationId): (...args: never[]) => unknown {
   const operation: { path: string; items?: string } = OPERATIONS[id];
   const run = operation.items === undefined ? caller.call.bind(caller) : caller.list.bind(caller);
   const isNamed = /\{\w+\}/.test(operation.path.replace("/v1/accounts/{account_id}/", "/"));

@@ -2,6 +2,7 @@ import type { Flag } from "../../args/flags.ts";
 import type { Command } from "../command.ts";
 import { waitFlags } from "../global-flags.ts";
 import type { Resource } from "../resource.ts";
+import { DEPLOYED_MODEL_LIFECYCLE } from "./lifecycles.ts";
 
 /** Where and how a model is loaded. */
 const LOAD_FLAGS: readonly Flag[] = [
@@ -25,7 +26,7 @@ const LOAD_FLAGS: readonly Flag[] = [
 export const DEPLOYED_MODEL: Resource = {
   collection: "deployedModels",
   title: "deployed model",
-  words: ["deployed-model", "deployed-models"],
+  ...DEPLOYED_MODEL_LIFECYCLE,
   columns: [
     ["NAME", "name"],
     ["STATE", "state"],
@@ -34,7 +35,6 @@ export const DEPLOYED_MODEL: Resource = {
     ["DEFAULT", "default"],
     ["PUBLIC", "public"],
   ],
-  states: { done: ["DEPLOYED"], failed: [] },
   verbs: [
     {
       verb: "create",

@@ -2,6 +2,7 @@ import type { Flag } from "../../args/flags.ts";
 import type { Command } from "../command.ts";
 import { QUIET, waitFlags } from "../global-flags.ts";
 import type { Resource } from "../resource.ts";
+import { MODEL_LIFECYCLE } from "./lifecycles.ts";
 import { PRECISIONS } from "./values.ts";
 
 /** What `create model` and `update model` share. */
@@ -52,7 +53,7 @@ const FIELDS: readonly Flag[] = [
 export const MODEL: Resource = {
   collection: "models",
   title: "model",
-  words: ["model", "models"],
+  ...MODEL_LIFECYCLE,
   columns: [
     ["NAME", "name"],
     ["STATE", "state"],
@@ -63,7 +64,6 @@ export const MODEL: Resource = {
   ],
   newId: "modelId",
   envelope: "model",
-  states: { done: ["READY"], failed: [], stuck: "UPLOADING" },
   verbs: [
     {
       verb: "create",

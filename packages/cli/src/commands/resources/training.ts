@@ -162,8 +162,12 @@ export const SFT_JOB: Resource = {
   collection: "supervisedFineTuningJobs",
   title: "fine-tuning job",
   words: [
-    ...["supervised-fine-tuning-job", "supervised-fine-tuning-jobs", "sftj", "sftjs"],
-    ...["fine-tuning-job", "fine-tuning-jobs"],
+    "supervised-fine-tuning-job",
+    "supervised-fine-tuning-jobs",
+    "sftj",
+    "sftjs",
+    "fine-tuning-job",
+    "fine-tuning-jobs",
   ],
   columns: [
     ["NAME", "name"],
@@ -218,8 +222,12 @@ export const RFT_JOB: Resource = {
   collection: "reinforcementFineTuningJobs",
   title: "reinforcement fine-tuning job",
   words: [
-    ...["reinforcement-fine-tuning-job", "reinforcement-fine-tuning-jobs", "rftj", "rftjs"],
-    ...["rl-job", "rl-jobs"],
+    "reinforcement-fine-tuning-job",
+    "reinforcement-fine-tuning-jobs",
+    "rftj",
+    "rftjs",
+    "rl-job",
+    "rl-jobs",
   ],
   columns: [
     ["NAME", "name"],

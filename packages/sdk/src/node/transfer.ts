@@ -1,8 +1,8 @@
 import { pause } from "../client/deadline.ts";
 import { FireworksError } from "../client/errors.ts";
-import { delayMs, mayRepeat } from "../client/retry.ts";
+import { delayMs, mayRetry } from "../client/retry.ts";
 import { wholeNumber } from "../client/settings.ts";
-import type { World } from "../client/transport.ts";
+import type { Runtime } from "../client/transport.ts";
 
 /** How far files are on their way. */
 export interface TransferProgress {
@@ -36,7 +36,7 @@ export class Transfer {
   readonly signal: AbortSignal;
   readonly #stop = new AbortController();
   readonly #options: TransferOptions;
-  readonly #world: Pick<World, "random" | "pause">;
+  readonly #runtime: Pick<Runtime, "random" | "pause">;
   readonly #totals = new Map<string, number>();
   readonly #done = new Map<string, number>();
   #totalBytes = 0;
@@ -44,10 +44,10 @@ export class Transfer {
 
   constructor(
     options: TransferOptions,
-    world: Pick<World, "random" | "pause"> = { random: Math.random, pause },
+    runtime: Pick<Runtime, "random" | "pause"> = { random: Math.random, pause },
   ) {
     this.#options = options;
-    this.#world = world;
+    this.#runtime = runtime;
     this.signal =
       options.signal === undefined ? this.#stop.signal : AbortSignal.any([options.signal, this.#stop.signal]);
   }
@@ -62,11 +62,11 @@ export class Transfer {
   report(file: string, doneBytes: number): void {
     this.#doneBytes += doneBytes - (this.#done.get(file) ?? 0);
     this.#done.set(file, doneBytes);
-    this.#tell("transferring", file);
+    this.#notify("transferring", file);
   }
 
   reportValidating(): void {
-    this.#tell("validating", "");
+    this.#notify("validating", "");
   }
 
   doneOf(file: string): number {
@@ -92,7 +92,7 @@ export class Transfer {
   }
 
   /** Goes on with a file until it is through: after failures that pass, with growing pauses. */
-  async persist(file: string, attempt: () => Promise<void>): Promise<void> {
+  async withRetries(file: string, attempt: () => Promise<void>): Promise<void> {
     const maxRetries = wholeNumber("maxRetries", this.#options.maxRetries ?? 5, 0, 20);
     let bestBytes = this.doneOf(file);
     for (let failures = 0; ; ) {
@@ -104,15 +104,15 @@ export class Transfer {
           failures = 0;
         }
         this.signal.throwIfAborted();
-        if (!(error instanceof FireworksError) || failures >= maxRetries || !mayRepeat(error, "always"))
+        if (!(error instanceof FireworksError) || failures >= maxRetries || !mayRetry(error, "always"))
           throw error;
-        await this.#world.pause(delayMs(failures, error, this.#world.random), this.signal);
+        await this.#runtime.pause(delayMs(failures, error, this.#runtime.random), this.signal);
         failures++;
       }
     }
   }
 
-  #tell(phase: TransferProgress["phase"], file: string): void {
+  #notify(phase: TransferProgress["phase"], file: string): void {
     this.#options.onProgress?.({
       phase,
       file,

@@ -4,7 +4,7 @@ import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { COMMANDS } from "./table.ts";
 
 /** A word that can follow, with what it is. */
-export type Choice = readonly [word: string, about: string];
+export type CompletionCandidate = readonly [word: string, about: string];
 
 const HELP: Flag = { name: "help", short: "h", type: "bool", help: "Help for the command." };
 
@@ -16,7 +16,7 @@ const HELP: Flag = { name: "help", short: "h", type: "bool", help: "Help for the
 export function completions(line: readonly string[]): string {
   const words = rejoined(line);
   const current = words.pop() ?? "";
-  const place = new Place();
+  const place = new CompletionState();
   for (const word of words) place.pass(word);
   const found = place.choices(current);
   if (typeof found === "string") return `:${found}\n`;
@@ -37,7 +37,7 @@ function rejoined(line: readonly string[]): string[] {
 }
 
 /** How far a command line is. */
-class Place {
+class CompletionState {
   #candidates: readonly Command[] = COMMANDS;
   #command: Command | null = null;
   #depth = 0;
@@ -54,7 +54,7 @@ class Place {
     else if (word !== "help" || this.#depth > 0) this.#enter(word);
   }
 
-  choices(current: string): readonly Choice[] | "files" | "folders" {
+  choices(current: string): readonly CompletionCandidate[] | "files" | "folders" {
     if (this.#flag !== undefined) return values(this.#flag);
     const equals = /^(--[^=]+)=/.exec(current);
     if (equals !== null) {
@@ -77,14 +77,14 @@ class Place {
   }
 
   /** Commands go by their first names, unless what is typed begins another one alone. */
-  #words(current: string): Choice[] {
+  #words(current: string): CompletionCandidate[] {
     const found = new Map<string, string>();
     for (const { words, summary } of this.#candidates) {
       const names = words[this.#depth] ?? [];
       const name = [names[0], ...names].find((one) => one?.startsWith(current));
       if (name === undefined) continue;
       const isGroup = words.length > this.#depth + 1;
-      found.set(name, isGroup ? `${name} a thing` : summary);
+      found.set(name, isGroup ? `${name} a object` : summary);
     }
     return [...found];
   }
@@ -108,6 +108,6 @@ class Place {
   }
 }
 
-function values({ type, values: known }: Flag): Choice[] {
+function values({ type, values: known }: Flag): CompletionCandidate[] {
   return (type === "bool" ? ["true", "false"] : (known ?? [])).map((word) => [word, ""]);
 }

@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A place to write to. */
-export interface Sink {
+export interface OutputStream {
   /** Settles when more may be written. */
   write(text: string): Promise<void>;
   readonly isTerminal: boolean;
@@ -11,12 +11,12 @@ export interface Sink {
 }
 
 /** What the program has of its surroundings; the only file that reads them. */
-export interface World {
+export interface ProcessContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   readonly stdin: NodeJS.ReadStream;
-  readonly stdout: Sink;
-  readonly stderr: Sink;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
   readonly fetch: typeof globalThis.fetch;
   /** Aborts on Ctrl-C. */
   readonly signal: AbortSignal;
@@ -25,13 +25,13 @@ export interface World {
   pause(ms: number): Promise<void>;
 }
 
-export function realWorld(signal: AbortSignal): World {
+export function createProcessContext(signal: AbortSignal): ProcessContext {
   return {
     env: process.env,
     home: process.env["HOME"] || homedir(),
     stdin: process.stdin,
-    stdout: sink(process.stdout),
-    stderr: sink(process.stderr),
+    stdout: outputStream(process.stdout),
+    stderr: outputStream(process.stderr),
     fetch: (...args) => globalThis.fetch(...args),
     signal,
     nowMs: () => performance.now(),
@@ -39,7 +39,7 @@ export function realWorld(signal: AbortSignal): World {
   };
 }
 
-function sink(stream: NodeJS.WriteStream): Sink {
+function outputStream(stream: NodeJS.WriteStream): OutputStream {
   // Whoever writes is told; an error without a listener would end the program with its stack.
   stream.on("error", () => {});
   return {

@@ -12,7 +12,7 @@ import {
   UnavailableError,
 } from "@hearth/sdk";
 import { FileError } from "@hearth/sdk/node";
-import type { Command } from "./commands/command.ts";
+import type { CommandSpec } from "./commands/command-spec.ts";
 import type { Settings } from "./config/settings.ts";
 import { CliError, EXIT } from "./errors.ts";
 
@@ -30,7 +30,11 @@ const NO_ROUTE = "No such path.";
  * @param settings what the command worked with; null when it didn't come that far
  * @param command null: it is not known
  */
-export function explain(error: unknown, settings: Settings | null, command: Command | null): Explanation {
+export function explainError(
+  error: unknown,
+  settings: Settings | null,
+  command: CommandSpec | null,
+): Explanation {
   const failed = (message: string, next?: string): Explanation => ({ message, next, exitCode: EXIT.failed });
   if (error instanceof CliError) return error;
   if (error instanceof InputError) {
@@ -77,7 +81,11 @@ function said(error: ApiError): string {
   return `${text}${request}`;
 }
 
-function nextAfter(error: ApiError, settings: Settings | null, command: Command | null): string | undefined {
+function nextAfter(
+  error: ApiError,
+  settings: Settings | null,
+  command: CommandSpec | null,
+): string | undefined {
   const key = settings?.apiKey;
   if (error instanceof AuthenticationError) {
     const used = key == null ? "" : `The key is from ${key.from}. `;
@@ -107,7 +115,7 @@ function kindIn(message: string): string {
 }
 
 /** The flag that sets the field that the API complains about. */
-export function flagOf(command: Command | null, param: string | null): string | undefined {
+export function flagOf(command: CommandSpec | null, param: string | null): string | undefined {
   const isIt = (field: string): boolean => param === field || param?.endsWith(`.${field}`) === true;
   return command?.flags.find(({ field }) => field !== undefined && isIt(field))?.name;
 }

@@ -2,7 +2,7 @@ import { VERSION } from "../version.ts";
 import type { Run } from "./command.ts";
 
 export const version: Run = async ({ out }) => {
-  if (out.format === "json") await out.thing({ version: VERSION });
+  if (out.format === "json") await out.resource({ version: VERSION });
   else await out.raw(`firectl ${VERSION}\n`);
 };
 

@@ -1,14 +1,18 @@
 import type { TransferProgress } from "@hearth/sdk/node";
 import { describe, expect, test } from "vitest";
-import type { World } from "../world.ts";
-import { barText, sizeText, TransferBar } from "./bar.ts";
+import type { ProcessContext } from "../process-context.ts";
+import { barText, ProgressBar, sizeText } from "./progress-bar.ts";
 
 const progress = (
   doneBytes: number,
   phase: TransferProgress["phase"] = "transferring",
 ): TransferProgress => ({
-  ...{ phase, file: "model.safetensors", fileDoneBytes: doneBytes, fileTotalBytes: 1_000 },
-  ...{ doneBytes, totalBytes: 1_000 },
+  phase,
+  file: "model.safetensors",
+  fileDoneBytes: doneBytes,
+  fileTotalBytes: 1_000,
+  doneBytes,
+  totalBytes: 1_000,
 });
 
 /** A terminal whose clock stands still until it is told to go on. */
@@ -16,7 +20,7 @@ function terminal() {
   let written = "";
   let nowMs = 0;
   const pauses: { untilMs: number; end: () => void }[] = [];
-  const world = {
+  const processContext = {
     stderr: {
       isTerminal: true,
       columns: 100,
@@ -26,9 +30,9 @@ function terminal() {
     },
     nowMs: () => nowMs,
     pause: (ms: number) => new Promise<void>((end) => pauses.push({ untilMs: nowMs + ms, end })),
-  } as unknown as World;
+  } as unknown as ProcessContext;
   return {
-    world,
+    processContext,
     written: () => written,
     async pass(ms: number): Promise<void> {
       nowMs += ms;
@@ -40,8 +44,8 @@ function terminal() {
 
 describe("a transfer's bar", () => {
   test("is drawn ten times a second, and shows where a transfer stands that stopped", async () => {
-    const { world, written, pass } = terminal();
-    const bar = new TransferBar(world, "Uploading", false);
+    const { processContext, written, pass } = terminal();
+    const bar = new ProgressBar(processContext, "Uploading", false);
     for (const doneBytes of [0, 100, 200, 300]) bar.onProgress(progress(doneBytes));
     await pass(0);
     expect(written().match(/ \d+% of/g)).toEqual([" 0% of"]);
@@ -55,8 +59,8 @@ describe("a transfer's bar", () => {
   });
 
   test("is not drawn again after its end", async () => {
-    const { world, written, pass } = terminal();
-    const bar = new TransferBar(world, "Uploading", false);
+    const { processContext, written, pass } = terminal();
+    const bar = new ProgressBar(processContext, "Uploading", false);
     for (const doneBytes of [0, 100]) bar.onProgress(progress(doneBytes));
     await bar.end();
     const before = written();

@@ -1,6 +1,6 @@
 import type { TransferProgress } from "@hearth/sdk/node";
 import { StatusLine } from "../output/status-line.ts";
-import type { World } from "../world.ts";
+import type { ProcessContext } from "../process-context.ts";
 
 const REDRAW_MS = 100;
 /** The speed is the mean of so much time. */
@@ -8,9 +8,9 @@ const SPEED_WINDOW_MS = 5_000;
 const CELLS = 24;
 
 /** How far a transfer is: a bar in a terminal, else a line when it begins and when its files are checked. */
-export class TransferBar {
+export class ProgressBar {
   readonly #line: StatusLine;
-  readonly #world: World;
+  readonly #processContext: ProcessContext;
   readonly #verb: string;
   #drawnMs = Number.NEGATIVE_INFINITY;
   #samples: { atMs: number; bytes: number }[] = [];
@@ -19,14 +19,14 @@ export class TransferBar {
   #next: TransferProgress | null = null;
 
   /** @param verb `Uploading`, `Downloading` */
-  constructor(world: World, verb: string, isQuiet: boolean) {
-    this.#line = new StatusLine(world.stderr, isQuiet);
-    this.#world = world;
+  constructor(processContext: ProcessContext, verb: string, isQuiet: boolean) {
+    this.#line = new StatusLine(processContext.stderr, isQuiet);
+    this.#processContext = processContext;
     this.#verb = verb;
   }
 
   readonly onProgress = (progress: TransferProgress): void => {
-    const nowMs = this.#world.nowMs();
+    const nowMs = this.#processContext.nowMs();
     const isLast = progress.phase === "validating" || progress.doneBytes === progress.totalBytes;
     if (!isLast && nowMs - this.#drawnMs < REDRAW_MS) {
       this.#drawLater(progress);
@@ -58,7 +58,7 @@ export class TransferBar {
       if (next !== null) this.onProgress(next);
     };
     // It ends early with Ctrl-C, when nothing is to be drawn any more.
-    this.#world.pause(REDRAW_MS).then(draw, () => {});
+    this.#processContext.pause(REDRAW_MS).then(draw, () => {});
   }
 
   #sample(atMs: number, bytes: number): void {

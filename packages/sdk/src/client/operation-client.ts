@@ -4,7 +4,7 @@ import { Listing, type Page } from "./listing.ts";
 import { checkNewId, greedyPath, resourcePath } from "./names.ts";
 import { accountOf } from "./settings.ts";
 import { EventStream, type LastEvent } from "./stream.ts";
-import type { Answer, CallOptions, HttpRequest, Transport } from "./transport.ts";
+import type { ApiResponse, CallOptions, HttpRequest, Transport } from "./transport.ts";
 
 export type OperationId = keyof OperationTypes;
 
@@ -35,7 +35,7 @@ export interface ResourceCallOptions extends CallOptions {
 type Params = Readonly<Record<string, unknown>>;
 
 /** Calls operations of the contract by their ids. */
-export class Caller {
+export class OperationClient {
   readonly transport: Transport;
   readonly #account: () => Promise<string>;
 
@@ -53,14 +53,14 @@ export class Caller {
   ): Promise<unknown> {
     const operation: Operation = OPERATIONS[id];
     const request = await this.#request(operation, name, params, options);
-    let isDoubtful = false;
-    request.onDoubt = () => {
-      isDoubtful = true;
+    let isOutcomeUncertain = false;
+    request.onUncertainOutcome = () => {
+      isOutcomeUncertain = true;
     };
     try {
       return this.#decoded(operation, await this.transport.send(request));
     } catch (error) {
-      if (!isDoubtful) throw error;
+      if (!isOutcomeUncertain) throw error;
       return await this.#resolve(operation, name, params, options, error);
     }
   }
@@ -109,7 +109,8 @@ export class Caller {
     );
     if (body === undefined && fields.length > 0)
       throw new InputError(fields[0]?.[0] ?? "", `There is no parameter ${fields[0]?.[0]} here.`);
-    const isRepeatable = method !== "POST" || operation.repeatable === true || mayResolve(operation, params);
+    const isRepeatable =
+      method !== "POST" || operation.repeatable === true || canConfirmById(operation, params);
     return {
       method,
       path: (await this.#path(operation, name, options)) + queryText(params, query),
@@ -141,15 +142,18 @@ export class Caller {
     error: unknown,
   ): Promise<unknown> {
     if (operation.method === "DELETE" && error instanceof NotFoundError) return {};
-    if (!mayResolve(operation, params) || !(error instanceof ConflictError)) throw error;
+    if (!canConfirmById(operation, params) || !(error instanceof ConflictError)) throw error;
     const path = `${await this.#path(operation, name, options)}/${params[operation.newId as string]}`;
     const answer = await this.transport.send({ method: "GET", path, repeatable: "always", options });
     const thing = this.#decoded(operation, answer);
-    if (holds(thing, wanted(operation, params))) return thing;
+    if (containsFields(thing, requestedFields(operation, params))) return thing;
     throw error;
   }
 
-  #decoded({ accept }: Operation, { bytes, contentType }: Pick<Answer, "bytes" | "contentType">): unknown {
+  #decoded(
+    { accept }: Operation,
+    { bytes, contentType }: Pick<ApiResponse, "bytes" | "contentType">,
+  ): unknown {
     if (accept !== undefined && !contentType.includes("json")) {
       return contentType.startsWith("text/plain")
         ? new TextDecoder().decode(bytes)
@@ -160,12 +164,12 @@ export class Caller {
 }
 
 /** Whether a try that ended in doubt can be cleared up by looking at the thing of that id. */
-function mayResolve({ newId, path }: Operation, params: Params): boolean {
+function canConfirmById({ newId, path }: Operation, params: Params): boolean {
   return newId !== undefined && params[newId] !== undefined && !path.endsWith("V2");
 }
 
 /** The fields that the thing was to have: the body itself, or the message in it. */
-function wanted({ query = [], newId = "" }: Operation, params: Params): Params {
+function requestedFields({ query = [], newId = "" }: Operation, params: Params): Params {
   const fields = Object.entries(params).filter(([key, value]) => value !== undefined && !query.includes(key));
   if (query.includes(newId)) return Object.fromEntries(fields);
   const message = params[newId.replace(/Id$/, "")];
@@ -173,11 +177,11 @@ function wanted({ query = [], newId = "" }: Operation, params: Params): Params {
 }
 
 /** Whether all that is wanted is so. What the thing doesn't show can't be told. */
-export function holds(thing: unknown, wantedFields: unknown): boolean {
-  if (typeof wantedFields !== "object" || wantedFields === null) return thing === wantedFields;
-  return Object.entries(wantedFields).every(([key, value]) => {
+export function containsFields(thing: unknown, expected: unknown): boolean {
+  if (typeof expected !== "object" || expected === null) return thing === expected;
+  return Object.entries(expected).every(([key, value]) => {
     const found = (thing as Record<string, unknown> | null)?.[key];
-    return value === undefined || found === undefined || holds(found, value);
+    return value === undefined || found === undefined || containsFields(found, value);
   });
 }
 

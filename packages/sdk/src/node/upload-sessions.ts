@@ -5,23 +5,23 @@ import { join } from "node:path";
 import { fileError, type LocalFile } from "./files.ts";
 
 /** Where a file's bytes go. */
-export interface Session {
+export interface UploadSession {
   url: string;
   /** Whether the store takes the file in pieces and says how far it is. */
   isResumable: boolean;
 }
 
-interface Saved extends Session {
+interface Saved extends UploadSession {
   path: string;
   sizeBytes: number;
   modifiedMs: number;
 }
 
 /**
- * Sessions of uploads that have not ended, kept in a file for the next process. They are rights to upload, so the file is
+ * UploadSessions of uploads that have not ended, kept in a file for the next process. They are rights to upload, so the file is
  * for its owner alone.
  */
-export class Sessions {
+export class UploadSessions {
   readonly #file: string | null;
   #saved: Record<string, Saved> = {};
   #writing: Promise<void> = Promise.resolve();
@@ -34,22 +34,22 @@ export class Sessions {
   static async open(
     folder: string | null = join(homedir(), ".fireworks", "uploads"),
     target: readonly string[],
-  ): Promise<Sessions> {
+  ): Promise<UploadSessions> {
     const digest = createHash("sha256").update(JSON.stringify(target)).digest("hex").slice(0, 32);
-    const sessions = new Sessions(folder === null ? null : join(folder, `${digest}.json`));
+    const sessions = new UploadSessions(folder === null ? null : join(folder, `${digest}.json`));
     await sessions.#load();
     return sessions;
   }
 
   /** Of the same, unchanged file. */
-  get(file: LocalFile): Session | null {
+  get(file: LocalFile): UploadSession | null {
     const saved = this.#saved[file.name];
     const isSame =
       saved?.path === file.path && saved.sizeBytes === file.sizeBytes && saved.modifiedMs === file.modifiedMs;
     return isSame ? saved : null;
   }
 
-  async set({ name, path, sizeBytes, modifiedMs }: LocalFile, session: Session): Promise<void> {
+  async set({ name, path, sizeBytes, modifiedMs }: LocalFile, session: UploadSession): Promise<void> {
     this.#saved[name] = { ...session, path, sizeBytes, modifiedMs };
     await this.#write();
   }

@@ -9,7 +9,7 @@ import { FileError, fileError } from "./files.ts";
 
 /** Signed URLs are secrets: messages name their hosts alone. */
 
-export interface Exchange {
+export interface FileRequest {
   method: "GET" | "PUT" | "POST";
   url: URL;
   headers?: OutgoingHttpHeaders;
@@ -34,7 +34,13 @@ const MAX_TEXT_BYTES = 64 * 1024;
  * One request beside the API, whose bytes go to or come from a file: `fetch` costs several times the computing time.
  * @throws ConnectionError, FileError of the body; the signal's reason
  */
-export function exchange({ method, url, headers = {}, body, signal }: Exchange): Promise<IncomingMessage> {
+export function sendFileRequest({
+  method,
+  url,
+  headers = {},
+  body,
+  signal,
+}: FileRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = (url.protocol === "https:" ? https : http).request(url, { method, headers, signal });
     const fail = (error: unknown): void => reject(failure(error, url, signal));
@@ -74,7 +80,7 @@ function sendFile(
 }
 
 /** Reads an answer away; gives its error unless it has one of these statuses. */
-export async function settle(
+export async function readStatus(
   answer: IncomingMessage,
   host: string,
   expected: readonly number[],

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { Fireworks } from "./client.ts";
 import { ConflictError, InputError, InvalidResponseError, NotFoundError } from "./errors.ts";
-import { controlError, json, quickWorld, type Reply, scriptedFetch, systemError } from "./testing.ts";
+import { controlError, instantRuntime, json, type Reply, scriptedFetch, systemError } from "./testing.ts";
 
 function clientOf(...replies: readonly Reply[]) {
   const { fetch, sent } = scriptedFetch(...replies);
   const settings = { apiKey: "fw_test_key", baseURL: "http://host", accountId: "team", fetch };
-  return { client: new Fireworks(settings, quickWorld()), sent };
+  return { client: new Fireworks(settings, instantRuntime()), sent };
 }
 
 const LOST = systemError("ECONNRESET");
@@ -121,7 +121,7 @@ const made = {
   baseModelDetails: { worldSize: 1, moe: false },
 };
 
-test("a thing that was made though its answer was lost is given, not a conflict", async () => {
+test("a thing that was made though its answer was lost is definedFields, not a conflict", async () => {
   const { client, sent } = clientOf(LOST, taken, json(made));
   expect(await client.models.create(request)).toEqual(made);
   expect(sent.map(({ method, path }) => `${method} ${path}`)).toEqual([
