@@ -6,10 +6,10 @@ import type { Settings } from "./config/settings.ts";
 import { EXIT, Interrupted, UsageError } from "./errors.ts";
 import type { ProcessContext } from "./process-context.ts";
 
-/** What the completion of shells asks with; nobody types it. */
+/** A hidden command that the shell completion scripts call. */
 const COMPLETE = "__complete";
 
-/** Runs a command line. Resolves with the exit code; never rejects but when standard error is gone. */
+/** Runs a command line and resolves with the exit code. Rejects only when standard error can't be written. */
 export async function run(argv: readonly string[], processContext: ProcessContext): Promise<number> {
   let settings: Settings | null = null;
   let command: Command | null = null;
@@ -50,18 +50,18 @@ async function helpFor({ command, words }: ParsedLine): Promise<string> {
 
 function incomplete({ words }: ParsedLine): UsageError {
   const line = ["firectl", ...words].join(" ");
-  const objects = COMMANDS.filter((command) => command.words[0]?.includes(words[0] as string));
-  const names = objects.map((command) => command.words[1]?.[0]).join(", ");
-  return new UsageError(`${line} what? It knows ${names}.`, `Run "${line} --help".`);
+  const matching = COMMANDS.filter((command) => command.words[0]?.includes(words[0] as string));
+  const names = matching.map((command) => command.words[1]?.[0]).join(", ");
+  return new UsageError(`${line} needs a resource: ${names}.`, `Run "${line} --help".`);
 }
 
 function checkFlags({ words, isLocal }: Command, { flags }: ParsedLine): void {
   if (isLocal === true && flags.has("dry-run")) {
-    throw new UsageError(`firectl ${words[0]?.[0]} has no request that --dry-run could show.`);
+    throw new UsageError(`firectl ${words[0]?.[0]} sends no request that --dry-run could show.`);
   }
 }
 
-/** Says what went wrong, and what to do, on standard error. */
+/** Prints the error and the next step on standard error, and returns the exit code. */
 async function reportError(
   processContext: ProcessContext,
   error: unknown,
@@ -71,7 +71,7 @@ async function reportError(
   const { explainError } = await import("./explain-error.ts");
   const { DryRunEnd } = await import("./client.ts");
   if (error instanceof DryRunEnd) return EXIT.ok;
-  // Nobody reads any more: `firectl list models | head`.
+  // The reader has closed the pipe: `firectl list models | head`.
   if ((error as NodeJS.ErrnoException | null)?.code === "EPIPE") return EXIT.ok;
   const cause = processContext.signal.aborted && !(error instanceof Interrupted) ? new Interrupted() : error;
   const { message, next, exitCode } = explainError(cause, settings, command);

@@ -1,16 +1,16 @@
 import { homedir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A place to write to. */
+/** Standard output or standard error. */
 export interface OutputStream {
-  /** Settles when more may be written. */
+  /** Settles when the text is written; rejects when the stream is broken. */
   write(text: string): Promise<void>;
   readonly isTerminal: boolean;
-  /** Characters of a line; 80 when that is unknown. */
+  /** The width of the terminal in characters; 80 when it is unknown. */
   readonly columns: number;
 }
 
-/** What the program has of its surroundings; the only file that reads them. */
+/** The environment of the program. Only this file reads it, so that tests can replace all of it. */
 export interface ProcessContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
@@ -21,7 +21,7 @@ export interface ProcessContext {
   /** Aborts on Ctrl-C. */
   readonly signal: AbortSignal;
   nowMs(): number;
-  /** Rejects when the signal aborts. */
+  /** Waits; rejects when the signal aborts. */
   pause(ms: number): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export function createProcessContext(signal: AbortSignal): ProcessContext {
 }
 
 function outputStream(stream: NodeJS.WriteStream): OutputStream {
-  // Whoever writes is told; an error without a listener would end the program with its stack.
+  // `write` reports the error. Without this listener, Node would end the program with a stack trace.
   stream.on("error", () => {});
   return {
     write: (text) =>

@@ -135,9 +135,9 @@ test("another process goes on with the session", async () => {
 test("progress goes up to the end, and back only after a failure", async () => {
   const seen: TransferProgress[] = [];
   const transfer = transferOf({ onProgress: (progress) => seen.push(progress) });
-  transfer.expect("other", 100);
+  transfer.setSize("other", 100);
   const { file, key } = await fileOf(large);
-  transfer.expect(file.name, LARGE_BYTES);
+  transfer.setSize(file.name, LARGE_BYTES);
   const session = await startSession(file, await store.uploadUrl(key, LARGE_BYTES), transfer);
   await uploadFile(file, session, transfer, false);
   const done = seen.map(({ fileDoneBytes }) => fileDoneBytes);

@@ -35,7 +35,7 @@ describe("flags are read as pflag reads them", () => {
     ["update model x --display-name -weird", { "display-name": "-weird" }],
     ["update model x --display-name=a=b", { "display-name": "a=b" }],
     ["update model x --context-length 1 --context-length 2", { "context-length": 2 }],
-    ["update deployment x --processContext-size 2", { "accelerator-count": 2 }],
+    ["update deployment x --world-size 2", { "accelerator-count": 2 }],
     [
       "update deployment x --direct-route-api-keys a --direct-route-api-keys b,c",
       { "direct-route-api-keys": ["a", "b", "c"] },

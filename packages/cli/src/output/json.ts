@@ -1,11 +1,11 @@
 import type { ResourceObject } from "./text.ts";
 
-/** One answer of the API, fields as it has them. */
+/** One response of the API, with its fields unchanged. */
 export function resourceJson(object: ResourceObject): string {
   return `${JSON.stringify(object, null, 2)}\n`;
 }
 
-/** A list as the API answers it, written page by page: the items under `items`, then what stands beside them. */
+/** A list response as one JSON object, written page by page: first the items, then the other fields. */
 export class ListJson {
   readonly #items: string;
   #isEmpty = true;
@@ -24,9 +24,9 @@ export class ListJson {
       .join("");
   }
 
-  end(beside: ResourceObject): string {
+  end(otherFields: ResourceObject): string {
     const start = this.#isEmpty ? `{\n  ${JSON.stringify(this.#items)}: []` : "\n  ]";
-    const fields = Object.entries(beside).map(
+    const fields = Object.entries(otherFields).map(
       ([key, value]) =>
         `,\n  ${JSON.stringify(key)}: ${JSON.stringify(value, null, 2).replaceAll("\n", "\n  ")}`,
     );

@@ -4,7 +4,7 @@ import { type ResourceObject, resourceText } from "./text.ts";
 
 export type Format = "text" | "json";
 
-/** What a command says: results on standard output, all else on standard error. */
+/** The output of a command: results on standard output, notices on standard error. */
 export class Output {
   readonly format: Format;
   readonly #stdout: OutputStream;
@@ -22,7 +22,7 @@ export class Output {
     return this.#stdout.write(this.format === "json" ? resourceJson(object) : resourceText(object));
   }
 
-  /** What was done, in a sentence, where the API answers nothing; JSON has its empty answer. */
+  /** Reports success of an operation without a result: a sentence, or `{}` in JSON. */
   done(sentence: string): Promise<void> {
     return this.#stdout.write(this.format === "json" ? resourceJson({}) : `${sentence}\n`);
   }
@@ -31,7 +31,7 @@ export class Output {
     return this.#stdout.write(text);
   }
 
-  /** Beside the result; nothing with `--quiet`. */
+  /** Prints on standard error, unless the command is quiet. */
   async notice(sentence: string): Promise<void> {
     if (!this.#isQuiet) await this.#stderr.write(`${sentence}\n`);
   }

@@ -1,30 +1,30 @@
 import type { OutputStream } from "../process-context.ts";
 import { printable } from "./text.ts";
 
-/** What is going on: one line that is written over in a terminal, else a line whenever the news changes. */
+/** A progress line: redrawn in place in a terminal; elsewhere a new line whenever the message changes. */
 export class StatusLine {
-  readonly #outputStream: OutputStream;
+  readonly #stream: OutputStream;
   readonly #isQuiet: boolean;
   #last = "";
 
-  constructor(outputStream: OutputStream, isQuiet: boolean) {
-    this.#outputStream = outputStream;
+  constructor(stream: OutputStream, isQuiet: boolean) {
+    this.#stream = stream;
     this.#isQuiet = isQuiet;
   }
 
-  /** @param detail what changes all the time; for terminals alone */
-  async show(news: string, detail = ""): Promise<void> {
+  /** @param detail text that changes often, such as a time; shown only in terminals */
+  async show(message: string, detail = ""): Promise<void> {
     if (this.#isQuiet) return;
-    if (this.#outputStream.isTerminal) {
-      const text = printable(`${news}${detail}`).slice(0, this.#outputStream.columns - 1);
-      await this.#outputStream.write(`\r\u001b[K${text}`);
-    } else if (news !== this.#last) await this.#outputStream.write(`${printable(news)}\n`);
-    this.#last = news;
+    if (this.#stream.isTerminal) {
+      const text = printable(`${message}${detail}`).slice(0, this.#stream.columns - 1);
+      await this.#stream.write(`\r\u001b[K${text}`);
+    } else if (message !== this.#last) await this.#stream.write(`${printable(message)}\n`);
+    this.#last = message;
   }
 
-  /** Takes the line off the terminal. */
+  /** Erases the line in a terminal. */
   async clear(): Promise<void> {
-    if (this.#last !== "" && this.#outputStream.isTerminal) await this.#outputStream.write("\r\u001b[K");
+    if (this.#last !== "" && this.#stream.isTerminal) await this.#stream.write("\r\u001b[K");
     this.#last = "";
   }
 }

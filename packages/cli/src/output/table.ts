@@ -1,12 +1,12 @@
 import { type ResourceObject, scalarText } from "./text.ts";
 
-/** A heading and the field below it: `["BASE MODEL", "trainingConfig.baseModel"]`. */
+/** A heading and the path of its field: `["BASE MODEL", "trainingConfig.baseModel"]`. */
 export type Column = readonly [heading: string, field: string];
 
-/** Longest cell that others are aligned to. */
+/** Columns get no wider than this; longer cells are printed whole. */
 const MAX_WIDTH = 80;
 
-/** A table that comes page by page: columns are as wide as what was printed so far needs. */
+/** A table printed page by page. A column is as wide as its widest cell so far. */
 export class Table {
   readonly #columns: readonly Column[];
   #widths: number[] | null = null;
@@ -15,7 +15,7 @@ export class Table {
     this.#columns = columns;
   }
 
-  /** The lines of a page, in front of the first one the headings. */
+  /** The lines of a page; the first page begins with the headings. */
   page(objects: readonly ResourceObject[]): string {
     const headings = this.#columns.map(([heading]) => heading);
     const rows = objects.map((object) => this.#columns.map(([, field]) => cell(fieldOf(object, field))));
@@ -37,7 +37,7 @@ export class Table {
   }
 }
 
-/** The value at a path; undefined when something on the way is missing. */
+/** The value at a path; undefined when a field on the path is missing. */
 export function fieldOf(object: ResourceObject, path: string): unknown {
   return path
     .split(".")

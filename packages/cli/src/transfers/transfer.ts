@@ -7,7 +7,7 @@ import { CliError, Interrupted } from "../errors.ts";
 import { flagOf } from "../explain-error.ts";
 import { ProgressBar } from "./progress-bar.ts";
 
-/** Where it is kept how far uploads are; null where nothing can be written, as in a container without a home. */
+/** The folder for sessions of unfinished uploads; null if it can't be written, as in a container without a home folder. */
 export async function uploadState({ processContext, out, isDryRun }: Context): Promise<string | null> {
   if (isDryRun) return null;
   const folder = join(processContext.home, ".fireworks", "uploads");
@@ -16,17 +16,17 @@ export async function uploadState({ processContext, out, isDryRun }: Context): P
     await access(folder, constants.W_OK);
     return folder;
   } catch {
-    await out.notice(`Nothing can be kept in ${folder}: an upload that is interrupted begins again.`);
+    await out.notice(`${folder} can't be written: an upload that is interrupted begins again.`);
     return null;
   }
 }
 
-const HOW_TO_GO_ON = {
+const HOW_TO_RESUME = {
   Uploading: "What has arrived is kept: run the same command again to go on.",
   Downloading: "Files that are whole stay; run the same command again for the others.",
 } as const;
 
-/** Moves files with a bar; what has moved is kept when it is interrupted. */
+/** Runs a transfer with a progress bar. @throws Interrupted or CliError that says how to resume an unfinished transfer */
 export async function transfer<T>(
   context: Context,
   verb: "Uploading" | "Downloading",
@@ -45,12 +45,13 @@ export async function transfer<T>(
     return moved;
   } catch (error) {
     await bar.end();
-    if (processContext.signal.aborted) throw new Interrupted(HOW_TO_GO_ON[verb]);
+    if (processContext.signal.aborted) throw new Interrupted(HOW_TO_RESUME[verb]);
     if (hasMoved && (error instanceof ConnectionError || error instanceof ServerError))
-      throw new CliError(error.message, HOW_TO_GO_ON[verb]);
-    const isOfFiles = error instanceof BadRequestError && flagOf(context.command, error.param) === undefined;
-    if (verb === "Uploading" && isOfFiles) {
-      throw new CliError(error.message, "Mend the files and run the same command again.");
+      throw new CliError(error.message, HOW_TO_RESUME[verb]);
+    const isAboutFiles =
+      error instanceof BadRequestError && flagOf(context.command, error.param) === undefined;
+    if (verb === "Uploading" && isAboutFiles) {
+      throw new CliError(error.message, "Fix the files and run the same command again.");
     }
     throw error;
   }
