@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Run } from "./command.ts";
 import { SHELLS } from "./shells.ts";
 
-/** Each asks `firectl __complete` what can follow: see `completing.ts`. */
+/** Each script calls `firectl __complete`, which prints candidates: see `completion-candidates.ts`. */
 const SCRIPTS: Readonly<Record<(typeof SHELLS)[number], string>> = {
   bash: `# firectl completion bash
 _firectl() {
@@ -65,7 +65,7 @@ export const completion: Run = async ({ args, out }) => {
   const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell as (typeof SHELLS)[number]] : undefined;
   if (script === undefined) {
     throw new UsageError(
-      `There is no completion for ${quoted(shell)}.${didYouMean(shell, SHELLS)} It knows ${SHELLS.join(", ")}.`,
+      `There is no completion for ${quoted(shell)}.${didYouMean(shell, SHELLS)} The shells are ${SHELLS.join(", ")}.`,
     );
   }
   await out.raw(script);

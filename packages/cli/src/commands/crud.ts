@@ -14,7 +14,7 @@ interface CallOptions {
   signal: AbortSignal;
 }
 
-/** What the client has for every kind that the commands are about, as far as the kind has it. */
+/** The client's methods of a resource. A resource may lack some of them. */
 interface Methods {
   get(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
   list(params: object, options: CallOptions): Listing<ResourceObject>;
@@ -25,11 +25,11 @@ interface Methods {
   scale(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
 }
 
-/** Items of a page when all are listed; the most that a page has. */
+/** The page size for `--no-paginate`: the largest that the API accepts. */
 const ALL_PAGE_SIZE = 200;
 
-/** What each verb does with a kind that needs nothing of its own. */
-export const RUNS: Readonly<Record<VerbName, Run>> = {
+/** What each verb does with a resource whose verb has no `load` of its own. */
+export const DEFAULT_RUNS: Readonly<Record<VerbName, Run>> = {
   get: async (context) => context.out.resource(await getObject(context, targetName(context))),
   list,
   create: async (context) => context.out.resource(await createObject(context, await requestFields(context))),
@@ -44,14 +44,14 @@ export const RUNS: Readonly<Record<VerbName, Run>> = {
   },
   async undelete(context) {
     const name = targetName(context);
-    const made = await (await methodsOf(context)).undelete(name, {}, optionsOf(context));
-    await context.out.resource(await settled(context, made));
+    const created = await (await methodsOf(context)).undelete(name, {}, optionsOf(context));
+    await context.out.resource(await settled(context, created));
   },
   async scale(context) {
     const name = targetName(context);
     const fields = await requestFields(context);
     if (Object.keys(fields).length === 0)
-      throw new UsageError("--replica-count says to how many replicas to scale.");
+      throw new UsageError("firectl scale deployment needs --replica-count.");
     await (await methodsOf(context)).scale(name, fields, optionsOf(context));
     await context.out.resource(await getObject(context, name));
   },
@@ -65,33 +65,33 @@ export function optionsOf({ processContext }: Context): CallOptions {
   return { signal: processContext.signal };
 }
 
-/** The name of the object that the command is about: its first argument. */
+/** The name of the resource in the first argument. */
 export function targetName(context: Context): string {
   const { title, collection, idPattern } = resourceOf(context);
   return readName(title, collection, context.args[0] as string, idPattern);
 }
 
-/** The fields that the flags set, by the paths that the flags have. */
+/** The request fields that the flags set. */
 export async function requestFields(context: Context): Promise<Record<string, unknown>> {
   checkIds(context);
   const fields: Record<string, unknown> = {};
   for (const { name, field, names } of context.command.flags) {
     const value = context.flags.get(name);
     if (value === undefined || field === undefined) continue;
-    const isNamed = names !== undefined && value !== "";
-    setField(fields, field, isNamed ? await fullName(context, names, value as string) : value);
+    const isName = names !== undefined && value !== "";
+    setField(fields, field, isName ? await fullName(context, names, value as string) : value);
   }
   return fields;
 }
 
-/** Ids are checked before the first of them is looked up. @throws UsageError */
+/** Checks all names and ids before the first request. @throws UsageError */
 function checkIds(context: Context): void {
   const { newId, title } = (context.command as Partial<ResourceCommand>).resource ?? {};
   for (const { name, field, names } of context.command.flags) {
     const value = context.text(name);
     if (value === undefined || value === "") continue;
     if (names !== undefined) readName(names.slice(0, -1), names, value);
-    if (field !== undefined && field === newId) checkNewId(title ?? "object", value);
+    if (field !== undefined && field === newId) checkNewId(title ?? "resource", value);
   }
 }
 
@@ -106,7 +106,7 @@ export function setField(target: Record<string, unknown>, path: string, value: F
   inner[last] = value;
 }
 
-/** Makes a object; its id comes from the first argument or a flag. Waits when that is wished. */
+/** Creates a resource, and waits for it with `--wait`. `fields` may contain the new id. */
 export async function createObject(
   context: Context,
   fields: Record<string, unknown>,
@@ -117,11 +117,11 @@ export async function createObject(
     ...(envelope === undefined ? object : { [envelope]: object }),
     ...(id !== undefined && { [newId]: id }),
   };
-  const made = await (await methodsOf(context)).create(params, optionsOf(context));
-  return settled(context, made);
+  const created = await (await methodsOf(context)).create(params, optionsOf(context));
+  return settled(context, created);
 }
 
-/** The object as it is when its states have come to an end, with `--wait`; else as it is. */
+/** With `--wait`, waits for a final state and returns the resource in it; otherwise returns `object`. */
 export async function settled(context: Context, object: ResourceObject): Promise<ResourceObject> {
   if (context.flags.get("wait") !== true) return object;
   const name = String(object["name"]);
@@ -138,7 +138,7 @@ export function requireFields<Fields extends object>(context: Context, fields: F
   const flags = context.command.flags
     .filter(({ field }) => field !== undefined)
     .map((flag) => `--${flag.name}`);
-  throw new UsageError("Nothing is to be changed.", `Add at least one of ${flags.join(", ")}.`);
+  throw new UsageError("The command changes nothing.", `Add at least one of ${flags.join(", ")}.`);
 }
 
 async function update(context: Context): Promise<void> {
@@ -160,16 +160,19 @@ export function listParams(context: Context): Record<string, unknown> {
     "page-token": "pageToken",
   };
   const fields = Object.entries(names).map(([flag, name]) => [name, context.flags.get(flag)] as const);
-  const ofKind = context.command.flags.flatMap(({ name, field }) =>
+  const resourceFields = context.command.flags.flatMap(({ name, field }) =>
     field === undefined ? [] : [[field, context.flags.get(name)] as const],
   );
   const pageSize = context.flags.get("page-size");
   if (typeof pageSize === "number" && pageSize < 1) throw new UsageError("--page-size must be at least 1.");
   const all = context.flags.get("no-paginate") === true ? { pageSize: ALL_PAGE_SIZE } : {};
-  return { ...all, ...Object.fromEntries([...fields, ...ofKind].filter(([, value]) => value !== undefined)) };
+  return {
+    ...all,
+    ...Object.fromEntries([...fields, ...resourceFields].filter(([, value]) => value !== undefined)),
+  };
 }
 
-/** Prints one page or, with `--no-paginate`, all; never holds more than one. */
+/** Prints one page, or all pages with `--no-paginate`. Holds one page at a time. */
 export async function printList(context: Context, listing: Listing<ResourceObject>): Promise<void> {
   const { out } = context;
   const { columns, collection } = resourceOf(context);

@@ -10,8 +10,8 @@ export const createDeployment: Run = async (context) => {
   const model = positional ?? flag;
   if (model === undefined || (positional !== undefined && flag !== undefined && positional !== flag)) {
     throw new UsageError(
-      "firectl create deployment needs one model.",
-      'Such as "firectl create deployment my-model", or --model-id my-model.',
+      "firectl create deployment needs exactly one model.",
+      'For example "firectl create deployment my-model", or --model-id my-model.',
     );
   }
   checkSpeculation(context);

@@ -13,20 +13,22 @@ export const loadLora: Run = async (context) => {
   const fields = await requestFields(context);
   const model = await ownModel(context);
   const client = await context.client();
-  const made = await client.deployedModels.create({ ...fields, model }, optionsOf(context));
-  await context.out.resource(isWaited(context) ? await settled(context, String(made.name)) : { ...made });
+  const deployed = await client.deployedModels.create({ ...fields, model }, optionsOf(context));
+  await context.out.resource(
+    shouldWait(context) ? await settled(context, String(deployed.name)) : { ...deployed },
+  );
 };
 
 export const unloadLora: Run = async (context) => {
   const client = await context.client();
-  const name = String((await loaded(context)).name);
+  const name = String((await loadedLora(context)).name);
   await client.deployedModels.delete(name, {}, optionsOf(context));
-  if (isWaited(context))
+  if (shouldWait(context))
     await waitUntilGone(context, DEPLOYED_MODEL_LIFECYCLE, name, () => get(context, name));
-  await context.out.done(`${isWaited(context) ? "Unloaded" : "Unloading"} ${name}.`);
+  await context.out.done(`${shouldWait(context) ? "Unloaded" : "Unloading"} ${name}.`);
 };
 
-function isWaited({ flags }: Context): boolean {
+function shouldWait({ flags }: Context): boolean {
   return flags.get("wait") === true;
 }
 
@@ -38,18 +40,19 @@ function settled(context: Context, name: string): Promise<ResourceObject> {
   return waitFor(context, DEPLOYED_MODEL_LIFECYCLE, name, () => get(context, name));
 }
 
-/** A LoRA is the account's own: the library has base models. */
+/** The full name of a LoRA. An id always means a model of the account, as the library has no LoRAs. */
 async function ownModel(context: Context): Promise<string> {
   const name = readName("model", "models", context.args[0] as string);
   return name.startsWith("accounts/") ? name : `accounts/${await context.account()}/models/${name}`;
 }
 
-/** @throws CliError unless the model is loaded in one place, or in the one that is named */
-async function loaded(context: Context): Promise<types.DeployedModel> {
+/** The loaded LoRA to unload. @throws CliError when it isn't loaded, or on several deployments and `--deployment` names none */
+async function loadedLora(context: Context): Promise<types.DeployedModel> {
   const client = await context.client();
   const model = await ownModel(context);
-  const wanted = context.text("deployment");
-  const deployment = wanted === undefined ? undefined : await fullName(context, "deployments", wanted);
+  const deploymentFlag = context.text("deployment");
+  const deployment =
+    deploymentFlag === undefined ? undefined : await fullName(context, "deployments", deploymentFlag);
   const filter = [
     `model = "${model}"`,
     ...(deployment === undefined ? [] : [`deployment = "${deployment}"`]),
@@ -64,7 +67,7 @@ async function loaded(context: Context): Promise<types.DeployedModel> {
   }
   if (found.length === 1) return found[0];
   throw new CliError(
-    `${model} is loaded on ${found.map((one) => one.deployment).join(", ")}.`,
-    "Say which with --deployment.",
+    `${model} is loaded on ${found.map(({ deployment: name }) => name).join(", ")}.`,
+    "Choose one with --deployment.",
   );
 }

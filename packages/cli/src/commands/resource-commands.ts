@@ -11,17 +11,17 @@ const LIST_FLAGS: readonly Flag[] = [
   {
     name: "filter",
     type: "string",
-    help: "List what satisfies the filter alone. See https://google.aip.dev/160 for the grammar.",
+    help: "List only what matches the filter. See https://google.aip.dev/160 for the grammar.",
   },
   {
     name: "order-by",
     type: "string",
-    help: 'Fields to order by, with commas; " desc" behind a field turns it round.',
+    help: 'Fields to order by, separated by commas; " desc" after a field reverses the order.',
   },
   ...PAGE_FLAGS,
 ];
 
-/** The commands of a kind. */
+/** The commands of a resource, one for each verb. */
 export function commandsOf(resource: Resource): ResourceCommand[] {
   return resource.verbs.map(({ verb, summary, args, flags = [], examples, load }) => ({
     resource,
@@ -30,6 +30,6 @@ export function commandsOf(resource: Resource): ResourceCommand[] {
     args: args ?? (verb === "list" ? [] : [{ name: `${resource.title.replaceAll(" ", "-")}-id` }]),
     flags: verb === "list" ? [...flags, ...LIST_FLAGS] : flags,
     examples,
-    load: load ?? (() => import("./crud.ts").then(({ RUNS }) => RUNS[verb] as Run)),
+    load: load ?? (() => import("./crud.ts").then(({ DEFAULT_RUNS }) => DEFAULT_RUNS[verb] as Run)),
   }));
 }

@@ -13,23 +13,26 @@ export const signIn: Run = async (context) => {
   const given = context.text("api-key");
   const apiKey =
     given ?? (await readSecret(context.processContext, `API key for ${printable(host.value)}: `));
-  await keep(context, apiKey, context.args[0] ?? context.text("account"));
+  await storeKey(context, apiKey, context.args[0] ?? context.text("account"));
 };
 
 export const setApiKey: Run = async (context) =>
-  keep(context, context.args[0] as string, context.text("account"));
+  storeKey(context, context.args[0] as string, context.text("account"));
 
-/** Checks a key and puts it in the profile. */
-async function keep(context: Context, apiKey: string, wantedAccount: string | undefined): Promise<void> {
+/** Checks a key with the host, and stores it in the profile. */
+async function storeKey(context: Context, apiKey: string, wantedAccount: string | undefined): Promise<void> {
   const { processContext } = context;
   if (!/^[\x21-\x7e]{1,4096}$/.test(apiKey)) {
-    throw new CliError("That is no API key.", 'Keys are made by an admin, or with "firectl create api-key".');
+    throw new CliError(
+      "That is not an API key.",
+      'Get a key from an admin, or with "firectl create api-key".',
+    );
   }
   const settings = await readSettings(processContext, context.flags, { isNew: true });
-  const { accountId: own, userId } = await identify(processContext, settings, apiKey);
-  const accountId = wantedAccount?.replace(/^accounts\//, "") ?? own;
-  if (accountId !== own) {
-    // Who runs the platform acts in every account: only the host knows whether the key may.
+  const { accountId: keyAccountId, userId } = await identify(processContext, settings, apiKey);
+  const accountId = wantedAccount?.replace(/^accounts\//, "") ?? keyAccountId;
+  if (accountId !== keyAccountId) {
+    // An operator's key works in every account, so ask the host whether this key may use the account.
     await openClient(processContext, settings, apiKey).accounts.get(
       accountId,
       {},
@@ -41,10 +44,10 @@ async function keep(context: Context, apiKey: string, wantedAccount: string | un
   const who = userId === null ? "" : ` as ${userId}`;
   const where = settings.profile === DEFAULT_PROFILE ? "" : ` in profile ${settings.profile}`;
   await context.out.done(
-    `Signed in to accounts/${accountId}${who} at ${settings.host.value}${where}. Kept in ${file.path}.`,
+    `Signed in to accounts/${accountId}${who} at ${settings.host.value}${where}. Saved in ${file.path}.`,
   );
   if (processContext.env["FIREWORKS_API_KEY"]) {
-    await context.out.notice("FIREWORKS_API_KEY is set, and commands without --profile use that key.");
+    await context.out.notice("FIREWORKS_API_KEY is set: commands without --profile use that key instead.");
   }
 }
 

@@ -24,11 +24,11 @@ const RESOURCES = [
   ...BILLING_RESOURCES,
 ];
 
-/** About the program and who uses it. */
+/** Commands about the program and the session. */
 const OWN_COMMANDS: readonly Command[] = [
   {
     words: [["signin"]],
-    summary: "Keep an API key, and the host it is for, for all commands to come. Asks for the key.",
+    summary: "Save an API key and its host for later commands. Asks for the key.",
     args: [{ name: "account-id", isOptional: true }],
     flags: [],
     isLocal: true,
@@ -41,7 +41,7 @@ const OWN_COMMANDS: readonly Command[] = [
   },
   {
     words: [["whoami"]],
-    summary: "Print which account, user and host commands work with, and where that is set.",
+    summary: "Print the account, user and host that commands use, and where each is set.",
     args: [],
     flags: [],
     isLocal: true,
@@ -50,7 +50,7 @@ const OWN_COMMANDS: readonly Command[] = [
   },
   {
     words: [["set-api-key"]],
-    summary: "Keep an API key for all commands to come. It is checked first.",
+    summary: "Check an API key and save it for later commands.",
     args: [{ name: "api-key" }],
     flags: [],
     isLocal: true,
@@ -68,7 +68,7 @@ const OWN_COMMANDS: readonly Command[] = [
   },
   {
     words: [["upgrade"]],
-    summary: "Say how to get the latest version.",
+    summary: "Print how to install the latest version.",
     args: [],
     flags: [],
     isLocal: true,
@@ -90,7 +90,7 @@ const OWN_COMMANDS: readonly Command[] = [
   },
 ];
 
-/** Everything that `firectl` can do. */
+/** All commands of `firectl`. */
 export const COMMANDS: readonly Command[] = [
   ...RESOURCES.flatMap(commandsOf),
   USAGE_COMMAND,

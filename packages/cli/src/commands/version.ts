@@ -9,7 +9,7 @@ export const version: Run = async ({ out }) => {
 export const upgrade: Run = async ({ out }) => {
   await out.raw(
     [
-      `This is firectl ${VERSION}. It is upgraded by what it came with:`,
+      `This is firectl ${VERSION}. Upgrade it the way you installed it:`,
       "  from npm:           npm install --global firectl@latest",
       "  from a repository:  git pull, then npm install",
       "",

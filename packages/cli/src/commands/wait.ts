@@ -10,12 +10,12 @@ import type { Resource } from "./resource.ts";
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 5_000;
 const DEFAULT_TIMEOUT_MS = 3_600_000;
-/** How long nothing may be heard: a host that is started anew is waited for. */
+/** How long a host may be unreachable, so that a restart doesn't end the wait. */
 const MAX_SILENCE_MS = 60_000;
 
 /**
- * Asks, less and less often, until the object is in one of its final states; null from `get`: it is gone, which is final.
- * @throws CliError when it failed, or the time is over
+ * Polls with growing pauses until the resource is in a final state. Returns null when `get` does, as the resource is gone.
+ * @throws CliError when the resource failed, or after `--wait-timeout`
  */
 export async function waitFor<T extends ResourceObject | null>(
   context: Context,
@@ -29,12 +29,12 @@ export async function waitFor<T extends ResourceObject | null>(
     timeout === undefined ? DEFAULT_TIMEOUT_MS : Number((parseDuration(timeout) ?? 0n) / 1_000_000n);
   const line = new StatusLine(processContext.stderr, context.isQuiet);
   const startMs = processContext.nowMs();
-  const again = `It goes on. See how far it is with "firectl get ${words[0]} ${name}".`;
-  const listen = listener(processContext, get);
+  const howToFollow = `It continues on the host. Watch it with "firectl get ${words[0]} ${name}".`;
+  const poll = outageTolerant(processContext, get);
   let state = "";
   try {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 1.5)) {
-      const object = await listen();
+      const object = await poll();
       if (object === null) return object;
       if (object !== undefined) {
         state = String(object["state"] ?? "");
@@ -44,22 +44,23 @@ export async function waitFor<T extends ResourceObject | null>(
         }
       }
       const passedMs = processContext.nowMs() - startMs;
-      const news = object === undefined ? `${name}: the host says nothing at the moment` : newsOf(object);
-      await line.show(news, ` ${Math.round(passedMs / 1000)} s`);
+      const message =
+        object === undefined ? `${name}: the host does not answer at the moment` : progressOf(object);
+      await line.show(message, ` ${Math.round(passedMs / 1000)} s`);
       if (passedMs + pauseMs > timeoutMs) {
-        throw new CliError(`${name} is still ${state} after ${Math.round(timeoutMs / 1000)} s.`, again);
+        throw new CliError(`${name} is still ${state} after ${Math.round(timeoutMs / 1000)} s.`, howToFollow);
       }
       await processContext.pause(pauseMs);
     }
   } catch (error) {
-    if (processContext.signal.aborted) throw new Interrupted(again);
+    if (processContext.signal.aborted) throw new Interrupted(howToFollow);
     throw error;
   } finally {
     await line.clear();
   }
 }
 
-/** Asks until the object is deleted or can't be found any more. */
+/** Polls until the resource is deleted or no longer found. */
 export async function waitUntilGone(
   context: Context,
   { words }: Pick<Resource, "words">,
@@ -74,17 +75,17 @@ export async function waitUntilGone(
   );
 }
 
-/** Asks; undefined while the host is away, which it may be for a while. */
-function listener<T>({ nowMs }: ProcessContext, get: () => Promise<T>): () => Promise<T | undefined> {
-  let heardMs = nowMs();
+/** Wraps `get` to return undefined while the host is unreachable. @throws the error after MAX_SILENCE_MS without a response */
+function outageTolerant<T>({ nowMs }: ProcessContext, get: () => Promise<T>): () => Promise<T | undefined> {
+  let lastResponseMs = nowMs();
   return async () => {
     try {
       const object = await get();
-      heardMs = nowMs();
+      lastResponseMs = nowMs();
       return object;
     } catch (error) {
-      const isAway = error instanceof ConnectionError || error instanceof ServerError;
-      if (isAway && nowMs() - heardMs < MAX_SILENCE_MS) return undefined;
+      const isUnreachable = error instanceof ConnectionError || error instanceof ServerError;
+      if (isUnreachable && nowMs() - lastResponseMs < MAX_SILENCE_MS) return undefined;
       throw error;
     }
   };
@@ -95,13 +96,13 @@ function hasFailed({ status }: ResourceObject): boolean {
   return code !== undefined && code !== "OK" && code !== "";
 }
 
-function newsOf(object: ResourceObject): string {
+function progressOf(object: ResourceObject): string {
   const { name, state } = object;
   const message = messageOf(object);
   return `${name}: ${state}${message === "" ? "" : `, ${message}`}`;
 }
 
-/** What the object's status says. */
+/** The message of the resource's status; empty without one. */
 function messageOf({ status }: ResourceObject): string {
   return printable(String((status as { message?: unknown } | undefined)?.message ?? ""));
 }

@@ -1,4 +1,4 @@
-/** What flags take, in the words of the contract. A host may know less of it, and says so. */
+/** The values of flags, from the contract. A host may refuse some of them. */
 
 export const PRECISIONS: readonly string[] =
   "FP16 BF16 FP8 FP8_MM FP8_AR FP8_MM_KV_ATTN FP8_KV FP8_MM_V2 FP8_V2 FP8_MM_KV_ATTN_V2 NF4 FP4 FP4_BLOCKSCALED_MM FP4_MX_MOE".split(
@@ -70,7 +70,7 @@ export const REGIONS: readonly string[] = [
   "US_TEXAS_3",
 ];
 
-/** Ids that hosts make up. */
+/** The pattern of ids that hosts generate. */
 export const ANY_ID = /^[A-Za-z0-9][\w.-]{0,127}$/;
 
 export const BILLING_TIERS: readonly string[] = ["TIER_1", "TIER_2", "TIER_3", "TIER_4", "UNLIMITED"];
