@@ -43,10 +43,7 @@ export function explainError(
     return { message: error.message, next, exitCode: EXIT.usage };
   }
   if (error instanceof NotFoundError && error.message === UNKNOWN_PATH) {
-    return failed(
-      `${settings?.host.value ?? "The host"} doesn't offer this.`,
-      "A newer version of the host may.",
-    );
+    return failed(`${settings?.host.value ?? "The host"} doesn't offer this.`, "A newer version of it may.");
   }
   if (error instanceof ApiError) return failed(messageOf(error), nextAfter(error, settings, command));
   if (error instanceof InvalidResponseError || error instanceof ConnectionError) {
@@ -75,7 +72,8 @@ const AFTER_FILE_ERRORS: Readonly<Record<string, string>> = {
 
 /** Node decodes arguments as UTF-8, so a replacement character means that the name wasn't UTF-8. */
 function nextAfterFile({ path, code }: FileError): string | undefined {
-  if (code === "ENOENT" && path.includes("\ufffd")) return "The file's name is not UTF-8: rename the file.";
+  if (code === "ENOENT" && path.includes("\ufffd"))
+    return "The file's name seems not to be UTF-8: rename it.";
   return AFTER_FILE_ERRORS[code ?? ""];
 }
 
@@ -102,8 +100,8 @@ function nextAfter(
     const where =
       account === undefined
         ? ""
-        : ` The command used accounts/${account}; choose another account with --account.`;
-    return `Check the name: "firectl list ${kindIn(error.message)}" lists existing names.${where}`;
+        : ` Commands work in accounts/${account}; choose another account with --account.`;
+    return `Check the name: "firectl list ${kindIn(error.message)}" shows what there is.${where}`;
   }
   if (error instanceof ConflictError) return "Choose another id, or delete the existing one.";
   const flag = flagOf(command, error.param);

@@ -44,11 +44,11 @@ afterAll(() => {
   host.close();
 });
 
-describe("10,000 models", () => {
+describe("a list of 10,000 models", () => {
   test.each([
     ["text", /m-9999 /],
     ["json", /"totalSize": 10000\n\}\n$/],
-  ])("are listed as %s in less memory than they take", async (format, last) => {
+  ])("is printed as %s in less memory than it takes", async (format, last) => {
     const node = [`--max-old-space-size=${HEAP_MB}`, "--max-semi-space-size=1"];
     const { code, stdout, stderr } = await firectl.run(["list", "models", "--no-paginate", "-o", format], {
       node,
@@ -58,7 +58,7 @@ describe("10,000 models", () => {
     expect(MODELS * 4_000).toBeGreaterThan(HEAP_MB * 1_000_000);
   });
 
-  test("end silently when nobody reads on", async () => {
+  test("ends silently when the reader closes the pipe", async () => {
     const { stdout, stderr } = await exec(
       "bash",
       ["-c", `"${process.execPath}" "${firectl.program}" list models --no-paginate -o json | head -2`],
@@ -86,7 +86,7 @@ describe("completion", () => {
     ["create dataset my-dataset ", [":files"]],
     ["download model my-model d", [":folders"]],
     ["nonsense ", []],
-  ])("knows what follows firectl %s", (line, expected) => {
+  ])("offers the candidates after firectl %s", (line, expected) => {
     const found = completions(line.split(" "))
       .split("\n")
       .map((one) => one.split("\t")[0] as string);
@@ -96,7 +96,7 @@ describe("completion", () => {
   // Others than bash are not everywhere.
   const shells = ["bash", "zsh", "fish"].filter((shell) => spawnSync(shell, ["--version"]).status === 0);
 
-  test.each(shells)("of %s is a script that it takes", async (shell) => {
+  test.each(shells)("writes a script that %s accepts", async (shell) => {
     const { stdout } = await firectl.run(["completion", shell]);
     writeFileSync(join(firectl.folder, "script"), stdout);
     expect((await exec(shell, ["-n", join(firectl.folder, "script")])).stderr).toBe("");
@@ -107,7 +107,7 @@ describe("completion", () => {
     ["create deployment my-model --wai", ["--wait", "--wait-timeout"]],
     ["list models --output = j", ["json"]],
     ["create dataset my-dataset firec", ["firectl", "firectl.mjs"]],
-  ])("in bash offers what follows firectl %s", async (line, expected) => {
+  ])("offers the candidates in bash after firectl %s", async (line, expected) => {
     const words = ["firectl", ...line.split(" ")];
     writeFileSync(
       join(firectl.folder, "firectl"),
@@ -124,8 +124,8 @@ describe("completion", () => {
   });
 });
 
-describe("the program", () => {
-  test("runs by npx in the repository, built when its sources are newer", async () => {
+describe("the packaged program", () => {
+  test("runs by npx in the repository, and is rebuilt when its sources are newer", async () => {
     const { stdout } = await exec("npx", ["--no-install", "firectl", "version"], { cwd: root });
     expect(stdout).toMatch(/^firectl \d/);
     const builtMs = new Set<number>();
@@ -137,7 +137,7 @@ describe("the program", () => {
     expect(builtMs.size).toBeLessThan(3);
   });
 
-  test("is packed as one file with its launcher, and runs where nothing else is", async () => {
+  test("is one file with its launcher, and runs without other packages", async () => {
     const folder = tempFolder();
     const { stdout } = await exec("npm", ["pack", "--json", "--pack-destination", folder], {
       cwd: join(root, "packages/cli"),

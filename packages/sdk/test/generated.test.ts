@@ -6,7 +6,7 @@ import { Fireworks, OPERATIONS } from "../src/index.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-test("what is generated is that of the contract as it stands", () => {
+test("the generated files match the contract", () => {
   for (const [path, text] of Object.entries(generate())) {
     expect(readFileSync(root + path, "utf8") === text, `${path}: run npm run generate in packages/sdk`).toBe(
       true,

@@ -10,7 +10,7 @@ export const createDataset: Run = async (context) => {
   const datasetId = checkNewId("dataset", id);
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory()) {
-    throw new CliError(`${path} is a folder, but a JSONL file is needed.`, "Give the path of the file.");
+    throw new CliError(`${path} is a folder, where a JSONL file belongs.`, "Give the path of the file.");
   }
   const dataset = await requestFields(context);
   const client = await context.client();

@@ -31,7 +31,7 @@ async function checkFiles(path: string): Promise<void> {
   const found = await stat(path).catch(() => null);
   if (found?.isFile() && !path.endsWith(".gguf")) {
     throw new CliError(
-      `${path} is a single file, but a model is a folder of files or a GGUF file.`,
+      `${path} is a file, where a folder of a model's files belongs.`,
       "Give the path of the folder.",
     );
   }
@@ -121,7 +121,7 @@ export const downloadModel: Run = async (context) => {
   const name = readName("model", "models", source);
   const existing = await stat(folder).catch(() => null);
   if (existing?.isDirectory() === false) {
-    throw new CliError(`${folder} is a file, but a folder is needed.`, "Choose another path.");
+    throw new CliError(`${folder} is a file, where a folder belongs.`, "Choose another path.");
   }
   const client = await context.client();
   const { downloadModel: download } = await import("@hearth/sdk/node");

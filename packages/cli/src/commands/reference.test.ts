@@ -14,7 +14,7 @@ const DATA = join(files, "training_dataset.jsonl");
 const A = "/v1/accounts/acme";
 const model = (id: string, account = "acme") => `accounts/${account}/models/${id}`;
 
-describe("lines of the reference send what they mean", () => {
+describe("a command line of the reference sends the expected request", () => {
   test.each<[string, string, string, unknown?]>([
     // users
     [
@@ -407,7 +407,7 @@ describe("lines of the reference send what they mean", () => {
   });
 });
 
-test("full names are taken wherever an id is", async () => {
+test("full names are accepted wherever ids are", async () => {
   expect((await requestOf("get deployment accounts/other/deployments/d")).path).toBe(
     "/v1/accounts/other/deployments/d",
   );

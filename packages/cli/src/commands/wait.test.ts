@@ -33,14 +33,14 @@ async function wait(answers: (ResourceObject | Error)[]) {
   return { result, shown, nowMs };
 }
 
-test("waiting outlasts a host that is started anew", async () => {
+test("waitFor survives a restart of the host", async () => {
   const ready = { name: "d", state: "READY" };
   const { result, shown } = await wait([{ name: "d", state: "CREATING" }, AWAY, AWAY, AWAY, ready]);
   expect(result).toBe(ready);
   expect(shown).toBe("d: CREATING\nd: the host says nothing at the moment\n");
 });
 
-test("waiting ends a minute after a host was last heard", async () => {
+test("waitFor fails a minute after the host's last response", async () => {
   const { result, nowMs } = await wait([AWAY]);
   expect(result).toBe(AWAY);
   expect(nowMs).toBeGreaterThanOrEqual(60_000);

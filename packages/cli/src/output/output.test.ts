@@ -5,8 +5,8 @@ import { StatusLine } from "./status-line.ts";
 import { Table } from "./table.ts";
 import { label, printable, resourceText } from "./text.ts";
 
-describe("text", () => {
-  test("a object is in lines as the reference has them", () => {
+describe("text output", () => {
+  test("a resource is printed in the reference's format", () => {
     const model = {
       state: "READY",
       name: "accounts/acme/models/x",
@@ -48,7 +48,7 @@ Deployed Model Refs:
 `);
   });
 
-  test("a status that says something is shown", () => {
+  test("a status with a message is printed", () => {
     const status = { code: "INVALID_ARGUMENT", message: "Row 3 is no JSON." };
     expect(resourceText({ name: "n", status })).toContain(
       "Status:\n  Code: INVALID_ARGUMENT\n  Message: Row 3 is no JSON.",
@@ -64,7 +64,7 @@ Deployed Model Refs:
     expect(label(field)).toBe(expected);
   });
 
-  test("nothing that a host answers steers the terminal", () => {
+  test("a response's control characters never reach the terminal", () => {
     const text = fc.string({ unit: "binary" });
     fc.assert(
       fc.property(text, text, (a, b) => {
@@ -84,7 +84,7 @@ describe("tables", () => {
       ["DEFAULT", "default"],
     ]);
 
-  test("columns are aligned, what is missing is a dash", () => {
+  test("align columns and print a dash for a missing value", () => {
     const page = table().page([
       { name: "a", config: { model: "long-model" }, default: false },
       { name: "longer", config: {}, default: true },
@@ -94,7 +94,7 @@ describe("tables", () => {
     );
   });
 
-  test("later pages have no headings and keep the columns", () => {
+  test("print no headings on later pages and keep the column widths", () => {
     const one = table();
     one.page([{ name: "longer", config: { model: "m" }, default: true }]);
     expect(one.page([{ name: "b", config: { model: "m" }, default: false }])).toBe("b       m      false\n");
@@ -102,7 +102,7 @@ describe("tables", () => {
 });
 
 describe("JSON of a list", () => {
-  test("is what the API answers, however it is cut into pages", () => {
+  test("equals the API's response for every split into pages", () => {
     const object = fc.dictionary(fc.string(), fc.jsonValue());
     fc.assert(
       fc.property(fc.array(fc.array(object, { maxLength: 3 }), { maxLength: 4 }), (pages) => {
@@ -116,7 +116,7 @@ describe("JSON of a list", () => {
   });
 });
 
-describe("the line of what is going on", () => {
+describe("the status line", () => {
   const open = (isTerminal: boolean, isQuiet = false) => {
     let text = "";
     const outputStream = {
@@ -129,7 +129,7 @@ describe("the line of what is going on", () => {
     return { line: new StatusLine(outputStream, isQuiet), written: () => text };
   };
 
-  test("is written over in a terminal, never longer than that is wide", async () => {
+  test("is redrawn in a terminal and never wider than it", async () => {
     const { line, written } = open(true);
     await line.show("CREATING", " 1 s and a lot of other objects");
     await line.show("CREATING", " 2 s");
@@ -137,7 +137,7 @@ describe("the line of what is going on", () => {
     expect(written()).toBe("\r\u001b[KCREATING 1 s and a \r\u001b[KCREATING 2 s\r\u001b[K");
   });
 
-  test("elsewhere is a line a news", async () => {
+  test("is a new line for each new message elsewhere", async () => {
     const { line, written } = open(false);
     await line.show("CREATING", " 1 s");
     await line.show("CREATING", " 2 s");
@@ -146,7 +146,7 @@ describe("the line of what is going on", () => {
     expect(written()).toBe("CREATING\nREADY\n");
   });
 
-  test("is not there with --quiet", async () => {
+  test("is empty with --quiet", async () => {
     const { line, written } = open(true, true);
     await line.show("CREATING");
     await line.clear();

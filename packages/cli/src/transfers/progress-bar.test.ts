@@ -42,8 +42,8 @@ function terminal() {
   };
 }
 
-describe("a transfer's bar", () => {
-  test("is drawn ten times a second, and shows where a transfer stands that stopped", async () => {
+describe("the progress bar", () => {
+  test("is drawn at most ten times a second, and shows the latest progress of a stalled transfer", async () => {
     const { processContext, written, pass } = terminal();
     const bar = new ProgressBar(processContext, "Uploading", false);
     for (const doneBytes of [0, 100, 200, 300]) bar.onProgress(progress(doneBytes));
@@ -58,7 +58,7 @@ describe("a transfer's bar", () => {
     expect(written()).toMatch(/100% of 1\.0 kB {2}model\.safetensors\r\u001b\[K$/);
   });
 
-  test("is not drawn again after its end", async () => {
+  test("is not redrawn after its end", async () => {
     const { processContext, written, pass } = terminal();
     const bar = new ProgressBar(processContext, "Uploading", false);
     for (const doneBytes of [0, 100]) bar.onProgress(progress(doneBytes));
@@ -68,7 +68,7 @@ describe("a transfer's bar", () => {
     expect(written()).toBe(before);
   });
 
-  test("tells the speed and the time that is left", () => {
+  test("shows the speed and the remaining time", () => {
     expect(barText({ ...progress(450), totalBytes: 1_000 }, 50)).toBe(
       "  [==========>             ]  45% of 1.0 kB  50 B/s  11 s left  model.safetensors",
     );

@@ -9,7 +9,7 @@ import { transfer, uploadState } from "./transfer.ts";
 
 const BROKEN = new ConnectionError("The connection to http://host broke.");
 
-test("without a home that can be written to, uploads go on and nothing is kept", async () => {
+test("an upload works without a writable home, and no session is kept", async () => {
   let notice = "";
   const out = {
     async notice(text: string) {
@@ -39,7 +39,7 @@ async function ended(verb: "Uploading" | "Downloading", doneBytes: number): Prom
   );
 }
 
-test("what broke off in the middle says how to go on", async () => {
+test("a transfer that breaks off midway says how to resume", async () => {
   expect(await ended("Uploading", 5)).toMatchObject({
     message: BROKEN.message,
     exitCode: 1,
@@ -50,6 +50,6 @@ test("what broke off in the middle says how to go on", async () => {
   });
 });
 
-test("what never began is told as any other failure", async () => {
+test("a transfer that fails before its first byte gives the original error", async () => {
   expect(await ended("Uploading", 0)).toBe(BROKEN);
 });

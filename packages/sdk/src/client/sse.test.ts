@@ -30,7 +30,7 @@ function written(events: readonly ServerSentEvent[], newlines: readonly string[]
     .join("");
 }
 
-test("events are read the same however their bytes are cut, and whatever ends their lines", () => {
+test("events are the same for every split into chunks and every kind of line break", () => {
   fc.assert(
     fc.property(
       fc.array(event, { maxLength: 5 }),
@@ -53,21 +53,21 @@ test("events are read the same however their bytes are cut, and whatever ends th
   );
 });
 
-test("an event that breaks off before its blank line is none", () => {
+test("an event without its blank line is dropped", () => {
   const reader = new EventReader();
   expect(reader.push(new TextEncoder().encode("data: a\n\ndata: b\n"))).toEqual([
     { event: "message", data: "a" },
   ]);
 });
 
-test("blank lines and fields without data make no events", () => {
+test("blank lines and fields without data produce no events", () => {
   const reader = new EventReader();
   expect(reader.push(new TextEncoder().encode("\n\nevent: ping\n\ndata\n\n"))).toEqual([
     { event: "message", data: "" },
   ]);
 });
 
-test("an event without an end is given up", () => {
+test("an event over the size limit throws", () => {
   const reader = new EventReader();
   const chunk = new TextEncoder().encode("a".repeat(1024 ** 2));
   const push = () => {

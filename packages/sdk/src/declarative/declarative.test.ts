@@ -26,15 +26,18 @@ test.each([
   ["250ms", "0.25s"],
   ["0s", "0s"],
   ["1d", "86400s"],
-])("the span %s is %s for the API", (text, seconds) => {
+])("the duration %s becomes %s for the API", (text, seconds) => {
   expect(apiDuration("x", text)).toBe(seconds);
 });
 
-test.each(["", "30", "s", "1h 30m", "-5s", "1y", "five minutes", "1s2"])("%j is no span", (text) => {
-  expect(() => apiDuration("scaleUpWindow", text)).toThrow(/scaleUpWindow must be a span of time/);
-});
+test.each(["", "30", "s", "1h 30m", "-5s", "1y", "five minutes", "1s2"])(
+  "%j is refused as a duration",
+  (text) => {
+    expect(() => apiDuration("scaleUpWindow", text)).toThrow(/scaleUpWindow must be a span of time/);
+  },
+);
 
-test("an id follows from the signature alone, and keeps the rules for ids", async () => {
+test("an id is derived from the signature alone and is valid", async () => {
   await fc.assert(
     fc.asyncProperty(fc.string(), fc.array(fc.string(), { maxLength: 2 }), async (title, signature) => {
       const id = await signatureId(title, signature);
@@ -47,11 +50,11 @@ test("an id follows from the signature alone, and keeps the rules for ids", asyn
   checkNewId("id", randomId("9 lives"));
 });
 
-test("a text in a filter can't end it", () => {
+test("a quoted string can't end the filter's literal", () => {
   expect(quoted('a" OR b\\')).toBe('"a\\" OR b\\\\"');
 });
 
-test("a name without an account is one of the library", () => {
+test("a model name without an account means a library model", () => {
   expect(libraryName("m")).toBe("accounts/fireworks/models/m");
   expect(libraryName("team/m")).toBe("accounts/team/models/m");
   expect(libraryName("accounts/team/models/m")).toBe("accounts/team/models/m");
@@ -88,7 +91,7 @@ const all: Required<Omit<LLMOptions, "client" | "replicaCount">> = {
   directRouteType: "INTERNET",
 };
 
-test("every argument of the reference is a field of the deployment", () => {
+test("every argument of the reference sets its field of the deployment", () => {
   new LLM(all);
   expect(deploymentFields(all)).toEqual({
     description: "x",
@@ -122,13 +125,13 @@ test.each([
   [{ deploymentType: "serverless", precision: "FP8" }, "precision"],
   [{ deploymentType: "serverless", deploymentName: "d" }, "deploymentName"],
   [{ scaleUpWindow: "soon" }, "scaleUpWindow"],
-])("what can't be honoured is refused by its name: %j", (options, param) => {
+])("an option that can't be honoured is refused by its name: %j", (options, param) => {
   const make = () => new LLM({ model: "m", deploymentType: "auto", ...(options as Partial<LLMOptions>) });
   expect(make).toThrow(InputError);
   expect(make).toThrow(expect.objectContaining({ param }));
 });
 
-test("temperatures are per model, and a request's own comes first", async () => {
+test("the model's temperature is the default, and a request's own temperature overrides it", async () => {
   const model = json({ name: "accounts/fireworks/models/m", supportsServerless: true });
   const { client, sent } = clientOf(
     model,
@@ -148,7 +151,7 @@ test("temperatures are per model, and a request's own comes first", async () => 
   expect(warm.temperature).toBe(1);
 });
 
-test("the time to the last token counts requests without stream, and only when it is asked for", async () => {
+test("the time to the last token is measured only with enableMetrics and without stream", async () => {
   const replies = () => [json({ name: "n", supportsServerless: true }), json({ choices: [] })];
   const { client } = clientOf(...replies());
   const measured = new LLM({ model: "m", deploymentType: "auto", client, enableMetrics: true });
@@ -160,7 +163,7 @@ test("the time to the last token counts requests without stream, and only when i
   expect(other.getTimeToLastTokenMean()).toBeNull();
 });
 
-test("serverless hosting that a model lacks is refused, and nothing is made", async () => {
+test("serverless hosting that a model lacks is refused, and nothing is created", async () => {
   const { client, sent } = clientOf(json({ name: "n", supportsServerless: false }));
   const llm = new LLM({ model: "m", deploymentType: "serverless", client });
   await expect(llm.ensureReady()).rejects.toMatchObject({ param: "deploymentType" });
@@ -173,7 +176,7 @@ const addon = () =>
     peftDetails: { baseModel: "accounts/fireworks/models/b" },
   });
 
-test("an addon is loaded onto a shared deployment of its base model, which is made for it", async () => {
+test("an addon is loaded onto a shared deployment of its base model, which is created if needed", async () => {
   const deployment = {
     name: "accounts/team/deployments/d",
     baseModel: "accounts/fireworks/models/b",
@@ -213,7 +216,7 @@ test("an addon is loaded onto a shared deployment of its base model, which is ma
   expect(llm.addonsEnabled).toBe(true);
 });
 
-test("an addon goes onto somebody else's deployment only if that is as it was asked for, and changes nothing", async () => {
+test("an addon uses another deployment only if it has the requested fields, and doesn't change it", async () => {
   const theirs = {
     name: "accounts/team/deployments/theirs",
     baseModel: "accounts/fireworks/models/b",
@@ -237,7 +240,7 @@ test("an addon goes onto somebody else's deployment only if that is as it was as
   expect(next.sent[3]).toMatchObject({ method: "POST", body: { maxReplicaCount: 4, enableAddons: true } });
 });
 
-test("an addon that is shared is unloaded, and the deployment of its base model stays", async () => {
+test("deleting an addon on a shared deployment unloads it and keeps the deployment", async () => {
   const { client, sent } = clientOf(
     addon(),
     json({ deployments: [{ name: "accounts/team/deployments/own" }] }),
@@ -248,7 +251,7 @@ test("an addon that is shared is unloaded, and the deployment of its base model 
   expect(sent.at(-1)).toMatchObject({ method: "DELETE", path: "/v1/accounts/team/deployedModels/l" });
 });
 
-test("what was deleted by somebody else is made again by the request after the one that finds out", async () => {
+test("a deployment that another client deleted is created again by the request after the failed one", async () => {
   const model = () => json({ name: "n", supportsServerless: true });
   const { client, sent } = clientOf(
     model(),
@@ -262,7 +265,7 @@ test("what was deleted by somebody else is made again by the request after the o
   expect(sent).toHaveLength(4);
 });
 
-test("work that is shared is done once, and ends when nobody waits for it any more", async () => {
+test("Singleflight runs shared work once, and aborts it when all callers have aborted", async () => {
   const shared = new Singleflight<string>();
   let runs = 0;
   let inner: AbortSignal | undefined;
@@ -291,13 +294,13 @@ test("work that is shared is done once, and ends when nobody waits for it any mo
   expect(inner?.aborted).toBe(true);
 });
 
-test("waiting ends with what was waited for, in time or not at all", async () => {
+test("poll returns the value or throws a TimeoutError", async () => {
   await expect(poll("x was not there", async () => null, { timeoutMs: 0 })).rejects.toThrow(TimeoutError);
   expect(await poll("x", async () => 0, {})).toBe(0);
   await expect(poll("x", async () => null, { signal: AbortSignal.abort("bye") })).rejects.toBe("bye");
 });
 
-test("waiting outlasts a host that is away for a moment, and nothing else", async () => {
+test("poll survives a short outage of the host and no other error", async () => {
   const away = new ConnectionError("host can't be reached.");
   const looks = [Promise.reject(away), Promise.resolve(null), Promise.reject(away), Promise.resolve("x")];
   for (const look of looks) look.catch(() => {});
@@ -306,7 +309,7 @@ test("waiting outlasts a host that is away for a moment, and nothing else", asyn
   await expect(poll("x", () => Promise.reject(failed), {})).rejects.toBe(failed);
 });
 
-test("datasets have the same id for the same name and bytes, and another for any other", async () => {
+test("datasets have the same id only for the same name and bytes", async () => {
   const client = clientOf().client;
   const rows = [{ prompt: "a" }, { prompt: "b" }];
   const one = await Dataset.fromList(rows, { client });
@@ -330,7 +333,7 @@ const running = {
 };
 const job = (state: string, more = {}) => json({ ...running, state, ...more });
 
-test("a fine-tuning job is made with the arguments of the reference, waited for, and gives its model", async () => {
+test("a fine-tuning job takes the reference's arguments, can be waited for, and gives its tuned model", async () => {
   const { client, sent } = clientOf(
     json({ name: "accounts/fireworks/models/b" }),
     json({ supervisedFineTuningJobs: [{ state: "JOB_STATE_FAILED" }] }),
@@ -359,7 +362,7 @@ test("a fine-tuning job is made with the arguments of the reference, waited for,
   expect(made.outputLlm.deploymentType).toBe("auto");
 });
 
-test("a job of the same name and model is used again; a failed one is told with its reason", async () => {
+test("a job of the same name and model is reused, and a failed job throws its reason", async () => {
   const { client, sent } = clientOf(
     json({ name: "accounts/fireworks/models/b" }),
     json({ supervisedFineTuningJobs: [running] }),
