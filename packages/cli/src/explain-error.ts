@@ -59,9 +59,9 @@ export function explainError(
 /** The next step for each error code of the file system. */
 const AFTER_FILE_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: "Check the path.",
-  EACCES: "Check the permissions of the file.",
-  EPERM: "Check the permissions of the file.",
-  EISDIR: "Give the path of a file.",
+  EACCES: "Check who may read and write it.",
+  EPERM: "Check who may read and write it.",
+  EISDIR: "Name a file.",
   ENOTDIR: "Check the path.",
   EEXIST: "Choose another path.",
   ELOOP: "Fix the symbolic links.",
@@ -105,7 +105,7 @@ function nextAfter(
   }
   if (error instanceof ConflictError) return "Choose another id, or delete the existing one.";
   const flag = flagOf(command, error.param);
-  if (flag !== undefined) return `Change it with --${flag}.`;
+  if (flag !== undefined) return `It is set by --${flag}.`;
   if (error instanceof RateLimitError || error instanceof UnavailableError) return "Try again in a moment.";
   return undefined;
 }
@@ -125,5 +125,5 @@ export function flagOf(command: CommandSpec | null, param: string | null): strin
 function nextAfterNoResponse(error: Error, settings: Settings | null): string {
   const host = settings === null ? "" : `The address is from ${settings.host.from}. `;
   if (error instanceof TimeoutError) return `${host}The host may be busy: try again.`;
-  return `${host}Check that the host is running, or set another address with --api-base or FIREWORKS_API_BASE.`;
+  return `${host}Is it running there? Set another address with --api-base or FIREWORKS_API_BASE.`;
 }

@@ -162,7 +162,7 @@ describe("--wait", () => {
       onPause: () => interrupt.abort(),
     });
     expect(code).toBe(130);
-    expect(stderr).toContain("It goes on. See how far it is");
+    expect(stderr).toContain("It continues on the host. Watch it");
   });
 
   test("prints the status message of a model whose import failed", async () => {

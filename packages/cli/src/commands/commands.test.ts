@@ -158,5 +158,5 @@ test("firectl without arguments lists all commands, and a command group lists it
   expect((await firectl("create --help")).stdout).toContain("deployed-model");
   const { code, stderr } = await firectl("create");
   expect(code).toBe(2);
-  expect(stderr).toContain("firectl create what? It knows model, dataset");
+  expect(stderr).toContain("firectl create needs a resource: model, dataset");
 });

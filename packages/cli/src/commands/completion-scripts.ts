@@ -65,7 +65,7 @@ export const completion: Run = async ({ args, out }) => {
   const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell as (typeof SHELLS)[number]] : undefined;
   if (script === undefined) {
     throw new UsageError(
-      `There is no completion for ${quoted(shell)}.${didYouMean(shell, SHELLS)} The shells are ${SHELLS.join(", ")}.`,
+      `There is no completion for ${quoted(shell)}.${didYouMean(shell, SHELLS)} It knows ${SHELLS.join(", ")}.`,
     );
   }
   await out.raw(script);

@@ -51,7 +51,9 @@ export const DEFAULT_RUNS: Readonly<Record<VerbName, Run>> = {
     const name = targetName(context);
     const fields = await requestFields(context);
     if (Object.keys(fields).length === 0)
-      throw new UsageError("firectl scale deployment needs --replica-count.");
+      throw new UsageError(
+        "firectl scale deployment changes nothing without a flag: --replica-count says how many replicas to run.",
+      );
     await (await methodsOf(context)).scale(name, fields, optionsOf(context));
     await context.out.resource(await getObject(context, name));
   },

@@ -10,7 +10,7 @@ export const createDeployment: Run = async (context) => {
   const model = positional ?? flag;
   if (model === undefined || (positional !== undefined && flag !== undefined && positional !== flag)) {
     throw new UsageError(
-      "firectl create deployment needs exactly one model.",
+      "firectl create deployment needs one model.",
       'For example "firectl create deployment my-model", or --model-id my-model.',
     );
   }

@@ -6,7 +6,9 @@ import { fullName } from "./names.ts";
 
 export const createSftJob: Run = async (context) => {
   if (context.flags.has("draft-base-model")) {
-    throw new UsageError("--draft-base-model is not supported: jobs of this API don't tune draft models.");
+    throw new UsageError(
+      "--draft-base-model is not supported: draft models are not tuned by jobs of this API.",
+    );
   }
   requireOne(context, ["dataset"]);
   requireOne(context, ["base-model", "warm-start-from"]);

@@ -54,7 +54,7 @@ function readS3Address(path: string): { s3Bucket: string; s3Path: string } | nul
 function refuseS3Flags({ flags }: Context): void {
   const flag = ["aws-access-key-id", "aws-secret-access-key"].find((name) => flags.has(name));
   if (flag !== undefined)
-    throw new UsageError(`--${flag} is only for models in S3, whose path is like s3://my-bucket/path/.`);
+    throw new UsageError(`--${flag} is for models in S3: the path must be like s3://my-bucket/path/.`);
 }
 
 async function importFromS3(
@@ -70,7 +70,7 @@ async function importFromS3(
   ];
   const isOneMissing = (accessKeyId === undefined) !== (accessSecret === undefined);
   if (isOneMissing)
-    throw new UsageError("--aws-access-key-id and --aws-secret-access-key must be used together.");
+    throw new UsageError("--aws-access-key-id and --aws-secret-access-key go together: set both or neither.");
   const fields: types.Model = { kind: "HF_BASE_MODEL", ...model };
   await client.models.create({ modelId, model: fields }, optionsOf(context)).catch(async (error: unknown) => {
     if (!(error instanceof ConflictError)) throw error;

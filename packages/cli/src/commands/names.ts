@@ -35,7 +35,7 @@ export function readName(what: string, collection: string, text: string, pattern
   const isWellFormed = account === undefined || (isFull ? inner === collection : inner === undefined);
   if (!isWellFormed || (account !== undefined && !ACCOUNT_ID.test(account))) {
     throw new UsageError(
-      `${quoted(text)} is not the name of a ${what}.`,
+      `${quoted(text)} is no name of a ${what}.`,
       `A name is like my-${what} or accounts/my-team/${collection}/my-${what}.`,
     );
   }

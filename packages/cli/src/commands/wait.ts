@@ -45,7 +45,7 @@ export async function waitFor<T extends ResourceObject | null>(
       }
       const passedMs = processContext.nowMs() - startMs;
       const message =
-        object === undefined ? `${name}: the host does not answer at the moment` : progressOf(object);
+        object === undefined ? `${name}: the host says nothing at the moment` : progressOf(object);
       await line.show(message, ` ${Math.round(passedMs / 1000)} s`);
       if (passedMs + pauseMs > timeoutMs) {
         throw new CliError(`${name} is still ${state} after ${Math.round(timeoutMs / 1000)} s.`, howToFollow);

@@ -51,7 +51,7 @@ export async function transfer<T>(
     const isAboutFiles =
       error instanceof BadRequestError && flagOf(context.command, error.param) === undefined;
     if (verb === "Uploading" && isAboutFiles) {
-      throw new CliError(error.message, "Fix the files and run the same command again.");
+      throw new CliError(error.message, "Mend the files and run the same command again.");
     }
     throw error;
   }

@@ -60,7 +60,7 @@ export async function localFile(path: string, name: string): Promise<LocalFile> 
     throw fileError(path, error);
   });
   if (found.isDirectory()) throw new FileError(path, "is a folder, but a file is needed");
-  if (!found.isFile()) throw new FileError(path, "is not a file");
+  if (!found.isFile()) throw new FileError(path, "is no file");
   return { name, path, sizeBytes: found.size, modifiedMs: found.mtimeMs };
 }
 
