@@ -74,7 +74,10 @@ function pathOf(folder: string, name: string): string {
   const parts = name.split("/");
   const isSafe = parts.every((part) => /^[^\\\p{Cc}:]+$/u.test(part) && part !== "." && part !== "..");
   if (!isSafe)
-    throw new InvalidResponseError(200, `The server named a file with an unsafe path: ${JSON.stringify(name)}.`);
+    throw new InvalidResponseError(
+      200,
+      `The server named a file with an unsafe path: ${JSON.stringify(name)}.`,
+    );
   return join(resolve(folder), ...parts);
 }
 
