@@ -10,7 +10,7 @@ const deployment = (state: string, more: object = {}) => ({
   state,
   ...more,
 });
-/** Answers one after the other; the last one again and again. */
+/** Returns the responses in order; the last one repeats. */
 const inTurn = (answers: unknown[]) => () => (answers.length > 1 ? answers.shift() : answers[0]);
 
 describe("names of models", () => {
@@ -419,7 +419,7 @@ describe("an error names the cause and the next step", () => {
     const page = () =>
       new Response("<!doctype html><title>Hello</title>", { headers: { "content-type": "text/html" } });
     for (const line of ["list models", "get model m", "whoami", "set-api-key fw_x"]) {
-      // Without an account, the first request is the one that asks for it.
+      // Without an account, the first request reads the key's account.
       const { code, stderr } = await firectl(line, {
         env: { FIREWORKS_API_KEY: "fw_test" },
         fetch: async () => page(),

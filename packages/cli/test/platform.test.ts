@@ -36,7 +36,7 @@ beforeAll(async () => {
   writeFileSync(join(files, "large.jsonl"), row.repeat(12_000));
 }, 180_000);
 
-/** The guide's blocks build on each other, and begin on a fresh platform. */
+/** The guide's blocks depend on earlier ones, and start with a new platform. */
 describe("docs/firectl.md", () => {
   let shell: (script: string) => Promise<RunResult>;
   beforeAll(async () => {
@@ -53,7 +53,7 @@ describe("docs/firectl.md", () => {
   );
 });
 
-/** A line that must work; gives what it printed. */
+/** Runs a command that must succeed, and returns its output. */
 async function ok(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await firectl.runHere(args);
   expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
@@ -242,7 +242,7 @@ describe("with the real platform", () => {
     );
     writeFileSync(join(files, "secret.jsonl"), row.repeat(3));
     chmodSync(join(files, "secret.jsonl"), 0);
-    // Root may read everything, so that somebody else has to try.
+    // Root may read every file, so run the command as another user.
     const other = { env: { HOME: files }, ...(process.getuid?.() === 0 && { uid: 65_534 }) };
     const { code, stderr } = await firectl.run(
       ["create", "dataset", "secret", join(files, "secret.jsonl")],
@@ -273,7 +273,7 @@ describe("with the real platform", () => {
   test("a download that fails on a full disk leaves no file behind", async () => {
     await ok("create", "model", "huge", await largeModel());
     const target = join(files, "small-disk");
-    // A limit on files stands for a full disk: both end a write in the middle.
+    // A file size limit replaces a full disk: both make a write fail midway.
     const { code, stderr } = await runIn("ulimit -f 1000", ["download", "model", "huge", target]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/model\.safetensors can't be written/);
@@ -283,7 +283,7 @@ describe("with the real platform", () => {
   });
 });
 
-/** More than 8 MiB in one file of weights, so that its upload can go on where it stopped. */
+/** A weights file of more than 8 MiB, so that its upload is resumable. */
 async function largeModel(): Promise<string> {
   const folder = join(files, "large");
   if (!existsSync(folder))
@@ -291,7 +291,7 @@ async function largeModel(): Promise<string> {
   return folder;
 }
 
-/** Runs a line in a shell that did something before. */
+/** Runs firectl in a shell after another shell command. */
 async function runIn(before: string, args: readonly string[]): Promise<RunResult> {
   const { execFile } = await import("node:child_process");
   const script = `${before}; exec "$@"`;
@@ -343,7 +343,7 @@ describe("in a terminal", () => {
     const env = { FIREWORKS_API_BASE: proxy.origin };
     const line = ["create", "dataset", "interrupted", join(files, "large.jsonl")];
     const first = firectl.open(line, { env });
-    // So much passes the gate; what the system holds for sockets is sent too.
+    // This much passes the gate; the client also sends what fits into socket buffers.
     await first.shows(/Uploading {2}\[=+>? *\] +([6-9]\d|100)% of 11\.\d MB/);
     first.type("\u0003");
     expect(await first.exited).toBe(130);
@@ -369,7 +369,7 @@ describe("in a terminal", () => {
   });
 });
 
-// Their time goes by in pauses between tries.
+// Concurrent, as these tests spend their time in pauses between retries.
 describe.concurrent("over a lossy network", () => {
   test("each command takes effect exactly once", async () => {
     const proxy = await startFlakyProxy(hearth);

@@ -15,7 +15,7 @@ const HEAP_MB = 24;
 const MODELS = 10_000;
 const PAGE = 200;
 
-/** Answers lists of models, 10,000 of them, about 4 kB each. */
+/** A server with a list of 10,000 models of about 4 kB each. */
 const host = http.createServer((request, response) => {
   const url = new URL(request.url ?? "/", "http://host");
   const start = Number(url.searchParams.get("pageToken") ?? 0);
@@ -93,7 +93,7 @@ describe("completion", () => {
     expect(found.filter((word) => word !== "").sort()).toEqual(expected);
   });
 
-  // Others than bash are not everywhere.
+  // Not every machine has zsh and fish.
   const shells = ["bash", "zsh", "fish"].filter((shell) => spawnSync(shell, ["--version"]).status === 0);
 
   test.each(shells)("writes a script that %s accepts", async (shell) => {
@@ -133,7 +133,7 @@ describe("the packaged program", () => {
       await exec(process.execPath, [join(root, "packages/cli/bin/firectl.mjs"), "version"]);
       builtMs.add(statSync(join(root, "packages/cli/dist/firectl.mjs")).mtimeMs);
     }
-    // Another test file may have begun to build it before it was there.
+    // Another test file may be building the program at the same time.
     expect(builtMs.size).toBeLessThan(3);
   });
 

@@ -59,7 +59,7 @@ export async function use(client: Fireworks): Promise<types.Model | undefined> {
   const llm = new LLM({ model: "m", deploymentType: "auto", client });
   const reply = await llm.chat.completions.create({ messages: [{ role: "user", content: "Hi" }] });
   console.log(reply.choices[0]?.message.content, NotFoundError.name);
-  // @ts-expect-error: a number is no id
+  // @ts-expect-error: a number is not an id
   await client.models.get(5);
   // @ts-expect-error: there is no such field
   await client.deployments.create({ baseModel: "b", nonsense: 1 });
@@ -92,6 +92,6 @@ test("a browser bundle of the package needs no Node module", async () => {
   );
   const text = outputFiles[0]?.text ?? "";
   expect(text).not.toMatch(/\brequire\(|node:/);
-  // So that nobody makes pages heavy without noticing.
+  // A limit, so that growth of the browser bundle is noticed.
   expect(text.length).toBeLessThan(100_000);
 });

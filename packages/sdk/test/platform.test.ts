@@ -43,7 +43,7 @@ const stateFolder = join(folder, "state");
 let hearth: Hearth;
 let proxy: FlakyProxy;
 let client: Fireworks;
-/** The same host behind a bad network. */
+/** The same host behind a faulty network. */
 let flaky: Fireworks;
 
 function clientOf(options: FireworksOptions = {}): Fireworks {
@@ -82,7 +82,7 @@ function rowsFile(sizeBytes = 1): string {
   return path;
 }
 
-/** What each example prints, by its section. */
+/** The expected output of each example, by its section. */
 const PRINTED: Record<string, RegExp> = {
   Start: /\S/,
   Resources: /^accounts\/local\/datasets\/sums Small sums\naccounts\/local\/datasets\/sums\n2 \d+ true\n$/,
@@ -95,7 +95,7 @@ const PRINTED: Record<string, RegExp> = {
   "Datasets and fine-tuning": /^accounts\/local\/datasets\/rows-[0-9a-f]{24}\ndataset-[0-9a-f]{24}\n$/,
 };
 
-/** They come first, on a fresh platform. */
+/** These tests come first, as the examples need a new platform. */
 describe("docs/sdk.md", () => {
   const examples = examplesOfGuide();
   const place = join(folder, "docs");
@@ -327,7 +327,7 @@ describe("uploads", () => {
   });
 });
 
-/** A model that is loaded in no time. */
+/** A tiny model, which loads quickly. */
 async function tinyModel(): Promise<string> {
   const path = join(folder, "tiny");
   await writeTinyModel(path);

@@ -35,7 +35,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Pauses of 20 ms at first, growing as ever: a store needs a moment to notice that a connection is gone. */
+/** Pauses grow from 20 ms instead of 500 ms: the store needs a moment to notice a broken connection. */
 const runtime = {
   random: () => 0,
   pause: (ms: number, signal?: AbortSignal) => sleep(ms / 12.5, undefined, { signal }),
@@ -64,7 +64,7 @@ async function upload(
 }
 
 const PUTS = () => proxy.seen.filter(({ method }) => method === "PUT");
-/** What is asked for of files; how often depends on when the store notices that a connection is gone. */
+/** The file requests without repetitions, whose number depends on when the store notices a broken connection. */
 const RANGES = () => [...new Set(PUTS().map(({ headers }) => headers["content-range"]))];
 
 test("an upload of any size arrives whole over a faulty network", async () => {

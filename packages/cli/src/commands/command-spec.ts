@@ -3,7 +3,7 @@ import type { Flag } from "../args/flags.ts";
 export interface Argument {
   readonly name: string;
   readonly isOptional?: boolean;
-  /** What the shell completion offers: file names, folder names or these words. Absent: nothing. */
+  /** The candidates of the shell completion: files, folders or these words. Absent: none. */
   readonly completes?: "files" | "folders" | readonly string[];
 }
 

@@ -82,9 +82,9 @@ const PARAMETERS = [
   "ignoreChecks",
   "hard",
   "replaceMergedAddon",
-  // Of a change alone.
+  // Fields that only an update takes.
   "disabled",
-  // Of a booking alone, not of its receipt.
+  // Fields of a booking request that its receipt lacks.
   "requestId",
   "granted",
 ];

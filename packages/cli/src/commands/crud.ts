@@ -28,7 +28,7 @@ interface Methods {
 /** The page size for `--no-paginate`: the largest that the API accepts. */
 const ALL_PAGE_SIZE = 200;
 
-/** What each verb does with a resource whose verb has no `load` of its own. */
+/** The default function of each verb, for resources whose verb has no `load`. */
 export const DEFAULT_RUNS: Readonly<Record<VerbName, Run>> = {
   get: async (context) => context.out.resource(await getObject(context, targetName(context))),
   list,

@@ -7,7 +7,7 @@ import { waitFor } from "./wait.ts";
 
 const AWAY = new ConnectionError("host can't be reached.");
 
-/** Waits for what answers one after the other say, the last one again and again; time passes in pauses alone. */
+/** Runs waitFor with these responses in order; the last one repeats. Time passes only in pauses. */
 async function wait(answers: (ResourceObject | Error)[]) {
   let nowMs = 0;
   let shown = "";

@@ -15,7 +15,7 @@ const progress = (
   totalBytes: 1_000,
 });
 
-/** A terminal whose clock stands still until it is told to go on. */
+/** A terminal with a fake clock that advances only by `pass`. */
 function terminal() {
   let written = "";
   let nowMs = 0;
@@ -49,7 +49,7 @@ describe("the progress bar", () => {
     for (const doneBytes of [0, 100, 200, 300]) bar.onProgress(progress(doneBytes));
     await pass(0);
     expect(written().match(/ \d+% of/g)).toEqual([" 0% of"]);
-    // Timers may be early by a fraction.
+    // Timers can fire a fraction of a millisecond early.
     await pass(99.5);
     await pass(100);
     expect(written().match(/ \d+% of/g)).toEqual([" 0% of", " 30% of"]);

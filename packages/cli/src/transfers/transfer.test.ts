@@ -25,7 +25,7 @@ test("an upload works without a writable home, and no session is kept", async ()
   expect(notice).toContain("an upload that is interrupted begins again.");
 });
 
-/** How a transfer ends that moved so many bytes and lost its connection. */
+/** The error of a transfer that loses its connection after `doneBytes`. */
 async function ended(verb: "Uploading" | "Downloading", doneBytes: number): Promise<unknown> {
   const stderr = { isTerminal: false, columns: 80, write: async () => {} };
   const processContext = { stderr, nowMs: () => 0, signal: new AbortController().signal };

@@ -8,7 +8,7 @@ function clientOf(...replies: readonly Reply[]) {
   return { client: new Fireworks({ apiKey: "fw_k", baseURL: "http://host", fetch }, instantRuntime()), sent };
 }
 
-/** An answer of these texts; it stays open after them when `isOpen`. */
+/** A response of these chunks; with `isOpen` it stays open after them. */
 function events(texts: readonly string[], isOpen = false): { reply: Response; wasCancelled: () => boolean } {
   let cancelled = false;
   const encoder = new TextEncoder();

@@ -174,7 +174,7 @@ test("a redirected POST throws", async () => {
   await expect(client.completions.create(body)).rejects.toThrow(/a redirect to https:\/\/elsewhere\. /);
 });
 
-/** Never answers; gives up when it is told to. */
+/** A `fetch` that never responds and rejects on abort. */
 const silence: Reply = (_, signal) =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 

@@ -4,7 +4,7 @@ import { ConnectionError, InputError } from "../client/errors.ts";
 
 type Listener = (event: object) => void;
 
-/** A WebSocket whose other end is the test. */
+/** A fake WebSocket that the test controls. */
 class FakeSocket {
   static last: FakeSocket;
   binaryType = "";
