@@ -34,6 +34,13 @@ export interface ResourceCallOptions extends CallOptions {
 
 type Params = Readonly<Record<string, unknown>>;
 
+interface Call {
+  operation: Operation;
+  name: string | undefined;
+  params: Params;
+  options: ResourceCallOptions;
+}
+
 /** Calls operations of the contract by their ids. */
 export class OperationClient {
   readonly transport: Transport;
@@ -52,7 +59,8 @@ export class OperationClient {
     options: ResourceCallOptions = {},
   ): Promise<unknown> {
     const operation: Operation = OPERATIONS[id];
-    const request = await this.#request(operation, name, params, options);
+    const call: Call = { operation, name, params, options };
+    const request = await this.#request(call);
     let isOutcomeUncertain = false;
     request.onUncertainOutcome = () => {
       isOutcomeUncertain = true;
@@ -61,7 +69,7 @@ export class OperationClient {
       return this.#decoded(operation, await this.transport.send(request));
     } catch (error) {
       if (!isOutcomeUncertain) throw error;
-      return await this.#confirm(operation, name, params, options, error);
+      return await this.#confirm(call, error);
     }
   }
 
@@ -91,17 +99,17 @@ export class OperationClient {
     options: CallOptions = {},
   ): Promise<EventStream<Event>> {
     const operation: Operation = OPERATIONS[id];
-    const request = await this.#request(operation, undefined, { ...params, stream: true }, options);
+    const request = await this.#request({
+      operation,
+      name: undefined,
+      params: { ...params, stream: true },
+      options,
+    });
     request.accept = "text/event-stream";
     return new EventStream<Event>(await this.transport.open(request), this.transport, lastEvent);
   }
 
-  async #request(
-    operation: Operation,
-    name: string | undefined,
-    params: Params,
-    options: ResourceCallOptions,
-  ): Promise<HttpRequest> {
+  async #request({ operation, name, params, options }: Call): Promise<HttpRequest> {
     const { method, newId, body, query = [] } = operation;
     if (newId !== undefined && params[newId] !== undefined) checkNewId(newId, String(params[newId]));
     const fields = Object.entries(params).filter(
@@ -135,13 +143,7 @@ export class OperationClient {
    * nothing counts as done. A create that conflicts counts as done when the existing resource has all requested fields.
    * @throws the error of the retry in all other cases
    */
-  async #confirm(
-    operation: Operation,
-    name: string | undefined,
-    params: Params,
-    options: ResourceCallOptions,
-    error: unknown,
-  ): Promise<unknown> {
+  async #confirm({ operation, name, params, options }: Call, error: unknown): Promise<unknown> {
     if (operation.method === "DELETE" && error instanceof NotFoundError) return {};
     if (!canConfirmById(operation, params) || !(error instanceof ConflictError)) throw error;
     const path = `${await this.#path(operation, name, options)}/${params[operation.newId as string]}`;
