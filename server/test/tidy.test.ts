@@ -258,7 +258,7 @@ function findWrongInPackages(files: readonly SourceFile[]): string[] {
     const wrong = importsOf(file)
       .filter((target) => allowed?.test(target) !== true)
       .map((target) => `${file.path} → ${target}`);
-    const readsEnv = /process\s*\.\s*env\b/.test(file.text) && file.path !== "cli/src/world.ts";
+    const readsEnv = /process\s*\.\s*env\b/.test(file.text) && file.path !== "cli/src/process-context.ts";
     return readsEnv ? [...wrong, `${file.path}: process.env`] : wrong;
   });
 }
@@ -268,7 +268,7 @@ describe("the packages' sources", () => {
   const files = ["cli/src", "sdk/src"].flatMap((part) => sourceFiles(join(folder, part), folder));
   const production = files.filter(({ path }) => !isForTests(path));
 
-  test("use the SDK's entries and Node in firectl, neither in the SDK's core, and the environment in world.ts alone", () => {
+  test("use the SDK's entries and Node in firectl, neither in the SDK's core, and the environment in process-context.ts alone", () => {
     expect(production.length).toBeGreaterThan(50);
     expect(findWrongInPackages(production)).toEqual([]);
   });

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The program is one file, dist/firectl.mjs. In the repository that is made anew whenever the sources are newer.
+// Starts dist/firectl.mjs. In the repository it first rebuilds that file if a source file is newer.
 import { existsSync, readdirSync, statSync } from "node:fs";
 
 const program = new URL("../dist/firectl.mjs", import.meta.url);
@@ -7,13 +7,13 @@ const sources = ["../src/", "../package.json", "../../sdk/src/"].map(
   (path) => new URL(path, import.meta.url),
 );
 
-if (existsSync(sources[0]) && isOlder()) {
+if (existsSync(sources[0]) && isStale()) {
   const { build } = await import("../scripts/build.mjs");
   await build();
 }
 await import(program.href);
 
-function isOlder() {
+function isStale() {
   const builtMs = existsSync(program) ? statSync(program).mtimeMs : 0;
   return sources.some((url) => newestMs(url) > builtMs);
 }

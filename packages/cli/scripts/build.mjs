@@ -1,4 +1,4 @@
-// Makes dist/firectl.mjs: one file with everything in it but Node.
+// Bundles firectl and its dependencies into one file, dist/firectl.mjs.
 import { randomBytes } from "node:crypto";
 import { copyFile, rename, rm } from "node:fs/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -8,7 +8,7 @@ const root = new URL("../", import.meta.url);
 export async function build() {
   const { build: bundle } = await import("esbuild");
   const program = fileURLToPath(new URL("dist/firectl.mjs", root));
-  // Others may be running the old one, or building as well.
+  // Build beside it and rename: other processes may be running or building the same file.
   const partial = `${program}.${randomBytes(6).toString("hex")}`;
   try {
     await bundle({

@@ -1,9 +1,9 @@
 /** Exit codes, as `docs/firectl.md` lists them. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
-/** Something that a person can do something about. */
+/** An error that the user can fix. */
 export class CliError extends Error {
-  /** What to do next: a sentence. */
+  /** The next step for the user, as a sentence. */
   readonly next: string | undefined;
   readonly exitCode: number;
 
@@ -14,14 +14,14 @@ export class CliError extends Error {
   }
 }
 
-/** The command line can't be right; nothing was requested. */
+/** The command line is wrong; no request was sent. */
 export class UsageError extends CliError {
   constructor(message: string, next?: string) {
     super(message, next, EXIT.usage);
   }
 }
 
-/** Ctrl-C. What goes on or can be taken up again is in `next`. */
+/** Ctrl-C. `next` says how to resume, or how to watch work that continues on the host. */
 export class Interrupted extends CliError {
   constructor(next?: string) {
     super("Interrupted.", next, EXIT.interrupted);

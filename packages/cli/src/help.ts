@@ -6,7 +6,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = { loads: "key=value,…", b
 
 const MAX_LINE_CHARS = 64;
 
-/** What the whole program can do. */
+/** The help of `firectl` itself. */
 export function programHelp(commands: readonly Command[]): string {
   const verbs = new Map<string, string[]>();
   const single: string[][] = [];
@@ -19,14 +19,14 @@ export function programHelp(commands: readonly Command[]): string {
   return sections([
     ["", ["Command line for Hearth and hosts that speak the same API."]],
     ["Usage", ["firectl <command> [flags]"]],
-    ["Things", columns([...verbs].flatMap(([verb, nouns]) => nounLines(verb, nouns)))],
+    ["Resources", columns([...verbs].flatMap(([verb, nouns]) => nounLines(verb, nouns)))],
     ["Commands", columns(single)],
     ["Global flags", flagLines(GLOBAL_FLAGS, "firectl")],
-    ["", ['"firectl <command> --help" has the flags and examples of a command.']],
+    ["", ['"firectl <command> --help" shows the flags and examples of a command.']],
   ]);
 }
 
-/** The nouns in lines that fit a terminal, the verb in front of the first. */
+/** Wraps a verb's nouns to lines that fit a terminal; the first line begins with the verb. */
 function nounLines(verb: string, nouns: readonly string[]): [start: string, line: string][] {
   const lines = [""];
   for (const noun of nouns) {
@@ -37,7 +37,7 @@ function nounLines(verb: string, nouns: readonly string[]): [start: string, line
   return lines.map((line, i) => [i === 0 ? verb : "", i === lines.length - 1 ? line : `${line},`]);
 }
 
-/** What can follow some words: `firectl create`. */
+/** The help of a group of commands, such as `firectl create`. */
 export function groupHelp(words: readonly string[], commands: readonly Command[]): string {
   const line = ["firectl", ...words].join(" ");
   const inner = commands.filter((command) => words.every((word, i) => command.words[i]?.includes(word)));
@@ -46,9 +46,9 @@ export function groupHelp(words: readonly string[], commands: readonly Command[]
     summary,
   ]);
   return sections([
-    ["Usage", [`${line} <thing> [flags]`]],
-    ["Things", columns(lines)],
-    ["", [`"${line} <thing> --help" has its flags and examples.`]],
+    ["Usage", [`${line} <resource> [flags]`]],
+    ["Resources", columns(lines)],
+    ["", [`"${line} <resource> --help" shows its flags and examples.`]],
   ]);
 }
 
@@ -60,7 +60,7 @@ export function commandHelp(command: Command): string {
   return sections([
     ["", [summary]],
     ["Usage", [[line, ...placeholders, "[flags]"].join(" ")]],
-    ["Other names", others.length === 0 ? [] : [others.join(", ")]],
+    ["Aliases", others.length === 0 ? [] : [others.join(", ")]],
     ["Examples", examples],
     ["Flags", flagLines(flags, words.at(-1)?.[0] ?? "")],
     ["Global flags", flagLines(GLOBAL_FLAGS)],
@@ -77,10 +77,10 @@ function sections(parts: readonly (readonly [title: string, lines: readonly stri
     .concat("\n");
 }
 
-/** @param of whose `--help` is named in front; absent: nobody's */
-function flagLines(flags: readonly Flag[], of?: string): string[] {
+/** @param subject adds the flag `--help` with the text "Help for subject." */
+function flagLines(flags: readonly Flag[], subject?: string): string[] {
   const help: Flag[] =
-    of === undefined ? [] : [{ name: "help", short: "h", type: "bool", help: `Help for ${of}.` }];
+    subject === undefined ? [] : [{ name: "help", short: "h", type: "bool", help: `Help for ${subject}.` }];
   const sorted = [...flags, ...help].sort((a, b) => (a.name < b.name ? -1 : 1));
   return columns(
     sorted.map(({ name, short, type, help: text }) => {

@@ -4,24 +4,24 @@ import { GLOBAL_FLAGS } from "./commands/global-flags.ts";
 import { COMMANDS } from "./commands/table.ts";
 import type { Settings } from "./config/settings.ts";
 import { EXIT, Interrupted, UsageError } from "./errors.ts";
-import type { World } from "./world.ts";
+import type { ProcessContext } from "./process-context.ts";
 
-/** What the completion of shells asks with; nobody types it. */
+/** A hidden command that the shell completion scripts call. */
 const COMPLETE = "__complete";
 
-/** Runs a command line. Resolves with the exit code; never rejects but when standard error is gone. */
-export async function run(argv: readonly string[], world: World): Promise<number> {
+/** Runs a command line and resolves with the exit code. Rejects only when standard error can't be written. */
+export async function run(argv: readonly string[], processContext: ProcessContext): Promise<number> {
   let settings: Settings | null = null;
   let command: Command | null = null;
   try {
     if (argv[0] === COMPLETE) {
-      const { completions } = await import("./commands/completing.ts");
-      await world.stdout.write(completions(argv.slice(1)));
+      const { completions } = await import("./commands/completion-candidates.ts");
+      await processContext.stdout.write(completions(argv.slice(1)));
       return EXIT.ok;
     }
     const line = parseLine(argv[0] === "--version" ? ["version"] : argv, COMMANDS, GLOBAL_FLAGS);
     if (line.wantsHelp || line.words.length === 0) {
-      await world.stdout.write(await helpFor(line));
+      await processContext.stdout.write(await helpFor(line));
       return EXIT.ok;
     }
     command = line.command;
@@ -29,7 +29,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
     checkArgs(command, line.args);
     checkFlags(command, line);
     const { Context } = await import("./commands/context.ts");
-    const context = new Context(world, command, line.args, line.flags);
+    const context = new Context(processContext, command, line.args, line.flags);
     try {
       await (await command.load())(context);
     } catch (error) {
@@ -38,7 +38,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
     }
     return EXIT.ok;
   } catch (error) {
-    return await fail(world, error, settings, command);
+    return await reportError(processContext, error, settings, command);
   }
 }
 
@@ -50,37 +50,37 @@ async function helpFor({ command, words }: ParsedLine): Promise<string> {
 
 function incomplete({ words }: ParsedLine): UsageError {
   const line = ["firectl", ...words].join(" ");
-  const things = COMMANDS.filter((command) => command.words[0]?.includes(words[0] as string));
-  const names = things.map((command) => command.words[1]?.[0]).join(", ");
-  return new UsageError(`${line} what? It knows ${names}.`, `Run "${line} --help".`);
+  const matching = COMMANDS.filter((command) => command.words[0]?.includes(words[0] as string));
+  const names = matching.map((command) => command.words[1]?.[0]).join(", ");
+  return new UsageError(`${line} needs a resource: ${names}.`, `Run "${line} --help".`);
 }
 
 function checkFlags({ words, isLocal }: Command, { flags }: ParsedLine): void {
   if (isLocal === true && flags.has("dry-run")) {
-    throw new UsageError(`firectl ${words[0]?.[0]} has no request that --dry-run could show.`);
+    throw new UsageError(`firectl ${words[0]?.[0]} sends no request that --dry-run could show.`);
   }
 }
 
-/** Says what went wrong, and what to do, on standard error. */
-async function fail(
-  world: World,
+/** Prints the error and the next step on standard error, and returns the exit code. */
+async function reportError(
+  processContext: ProcessContext,
   error: unknown,
   settings: Settings | null,
   command: Command | null,
 ): Promise<number> {
-  const { explain } = await import("./explain.ts");
+  const { explainError } = await import("./explain-error.ts");
   const { DryRunEnd } = await import("./client.ts");
   if (error instanceof DryRunEnd) return EXIT.ok;
-  // Nobody reads any more: `firectl list models | head`.
+  // The reader has closed the pipe: `firectl list models | head`.
   if ((error as NodeJS.ErrnoException | null)?.code === "EPIPE") return EXIT.ok;
-  const cause = world.signal.aborted && !(error instanceof Interrupted) ? new Interrupted() : error;
-  const { message, next, exitCode } = explain(cause, settings, command);
+  const cause = processContext.signal.aborted && !(error instanceof Interrupted) ? new Interrupted() : error;
+  const { message, next, exitCode } = explainError(cause, settings, command);
   const { printable } = await import("./output/text.ts");
   const lines = [
     exitCode === EXIT.interrupted ? message : `Error: ${message}`,
     ...(next === undefined ? [] : [next]),
   ];
-  await world.stderr.write(
+  await processContext.stderr.write(
     lines
       .flatMap((line) => line.split("\n"))
       .map((line) => `${printable(line)}\n`)

@@ -1,20 +1,23 @@
 import { CliError, Interrupted } from "./errors.ts";
-import type { World } from "./world.ts";
+import type { ProcessContext } from "./process-context.ts";
 
-/** Longest line that is read. */
+/** The longest line that is read. */
 const MAX_CHARS = 8_192;
 const KEYS = { enter: /[\r\n]/, interrupt: "\u0003", end: "\u0004", erase: /[\b\u007f]/, line: "\u0015" };
 
 /**
- * Asks for something that others shouldn't see: in a terminal it shows stars; else it is the first line of standard input.
+ * Reads a secret: in a terminal it asks and shows stars; otherwise it reads the first line of standard input.
  * @throws Interrupted on Ctrl-C; CliError when there is nothing to read
  */
-export async function readSecret(world: World, question: string): Promise<string> {
-  const { stdin, stderr } = world;
-  const secret = stdin.isTTY ? await readKeys(world, question) : await readLine(stdin);
+export async function readSecret(processContext: ProcessContext, question: string): Promise<string> {
+  const { stdin, stderr } = processContext;
+  const secret = stdin.isTTY ? await readKeys(processContext, question) : await readLine(stdin);
   if (secret !== "") return secret;
   if (stdin.isTTY) await stderr.write("\n");
-  throw new CliError("No API key was given.", "Run it again, or pipe the key: firectl signin < key-file.");
+  throw new CliError(
+    "No API key was given.",
+    "Run the command again, or pipe the key: firectl signin < key-file.",
+  );
 }
 
 async function readLine(stdin: NodeJS.ReadStream): Promise<string> {
@@ -27,8 +30,8 @@ async function readLine(stdin: NodeJS.ReadStream): Promise<string> {
   return (text.split("\n")[0] as string).trim();
 }
 
-async function readKeys({ stdin, stderr, signal }: World, question: string): Promise<string> {
-  // First of all, so that nothing is shown of what is typed early.
+async function readKeys({ stdin, stderr, signal }: ProcessContext, question: string): Promise<string> {
+  // Raw mode comes first, so that the terminal doesn't echo keys typed before the question.
   stdin.setRawMode(true);
   stdin.setEncoding("utf8");
   stdin.resume();

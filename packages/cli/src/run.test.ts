@@ -10,11 +10,11 @@ const deployment = (state: string, more: object = {}) => ({
   state,
   ...more,
 });
-/** Answers one after the other; the last one again and again. */
+/** Returns the responses in order; the last one repeats. */
 const inTurn = (answers: unknown[]) => () => (answers.length > 1 ? answers.shift() : answers[0]);
 
 describe("names of models", () => {
-  test("a bare id is the account's own model, else the library's", async () => {
+  test("mean the account's model for a bare id, or else the library's model", async () => {
     const api = fakeApi({
       [`GET ${A}/models/mine`]: {},
       "GET /v1/accounts/fireworks/models/shared": {},
@@ -28,7 +28,7 @@ describe("names of models", () => {
     ]);
   });
 
-  test("what neither has is refused with where to look", async () => {
+  test("are refused with a hint when neither the account nor the library has them", async () => {
     const { code, stderr } = await firectl("create deployment nothing", fakeApi({}));
     expect(code).toBe(1);
     expect(stderr).toContain("Neither accounts/acme nor the library has a model nothing.");
@@ -60,7 +60,7 @@ describe("names of models", () => {
   });
 });
 
-describe("what goes together is checked before any request", () => {
+describe("conflicting flags are refused before any request", () => {
   test.each([
     ["create deployment", "needs one model"],
     ["create deployment a --model-id b", "needs one model"],
@@ -104,7 +104,7 @@ describe("what goes together is checked before any request", () => {
 });
 
 describe("--wait", () => {
-  test("asks less and less often until the deployment is ready, and prints it as it is then", async () => {
+  test("polls with growing pauses until the deployment is ready, and prints the ready deployment", async () => {
     const pauses: number[] = [];
     const creating = deployment("CREATING", { status: { code: "OK", message: "Loading." } });
     const api = fakeApi({
@@ -125,7 +125,7 @@ describe("--wait", () => {
     expect(Math.max(...pauses)).toBeLessThanOrEqual(5_000);
   });
 
-  test("fails with what the deployment says of its failure", async () => {
+  test("fails with the status message of the deployment", async () => {
     const failed = deployment("FAILED", { status: { code: "INTERNAL", message: "Out of memory." } });
     const api = fakeApi({
       [`POST ${A}/deployments/d:undelete`]: deployment("CREATING"),
@@ -136,7 +136,7 @@ describe("--wait", () => {
     expect(stderr).toContain("accounts/acme/deployments/d is FAILED: Out of memory.");
   });
 
-  test("ends after --wait-timeout with how to go on", async () => {
+  test("ends after --wait-timeout and says how to follow the deployment", async () => {
     const api = fakeApi({
       [`PATCH ${A}/deployments/d`]: deployment("UPDATING"),
       [`GET ${A}/deployments/d`]: deployment("UPDATING"),
@@ -150,7 +150,7 @@ describe("--wait", () => {
     expect(stderr).toContain('"firectl get deployment accounts/acme/deployments/d"');
   });
 
-  test("ends with 130 on Ctrl-C, and says that the deployment goes on", async () => {
+  test("exits with 130 on Ctrl-C and says that the deployment continues", async () => {
     const interrupt = new AbortController();
     const api = fakeApi({
       [`POST ${A}/deployments/d:undelete`]: deployment("CREATING"),
@@ -162,10 +162,10 @@ describe("--wait", () => {
       onPause: () => interrupt.abort(),
     });
     expect(code).toBe(130);
-    expect(stderr).toContain("It goes on. See how far it is");
+    expect(stderr).toContain("It continues on the host. Watch it");
   });
 
-  test("of an import that failed, says what the model's status says", async () => {
+  test("prints the status message of a model whose import failed", async () => {
     const model = {
       name: `accounts/acme/models/m`,
       state: "UPLOADING",
@@ -181,7 +181,7 @@ describe("--wait", () => {
     expect(stderr).toContain("No such bucket.");
   });
 
-  test("of unload-lora lasts until the deployed model is gone", async () => {
+  test("waits after unload-lora until the deployed model is gone", async () => {
     const loaded = {
       name: "accounts/acme/deployedModels/l-1",
       state: "DEPLOYED",
@@ -226,7 +226,7 @@ describe("unload-lora", () => {
   });
 });
 
-test("create sftj --quiet prints errors alone", async () => {
+test("create sftj --quiet prints only errors", async () => {
   const job = { name: "accounts/acme/supervisedFineTuningJobs/j", state: "JOB_STATE_CREATING" };
   const api = fakeApi({ [`GET ${A}/models/m`]: {}, [`POST ${A}/supervisedFineTuningJobs`]: job });
   const line = "create sftj --base-model m --dataset d";
@@ -248,7 +248,7 @@ describe("lists", () => {
       [`GET ${A}/models?pageToken=next`]: page(["c"], ""),
     });
 
-  test("are one page, and how to get the next", async () => {
+  test("print one page and how to get the next", async () => {
     const { stdout, stderr } = await firectl("list models", api());
     expect(stdout.split("\n")).toHaveLength(4);
     expect(stderr).toBe("2 of 3. Next page: --page-token next. All: --no-paginate.\n");
@@ -257,17 +257,20 @@ describe("lists", () => {
     );
   });
 
-  test("are all pages with --no-paginate", async () => {
+  test("print all pages with --no-paginate", async () => {
     const { stdout, stderr } = await firectl("list models --no-paginate", api());
     expect(stdout).toMatch(/^NAME .*\n.*\/a .*\n.*\/b .*\n.*\/c .*\n$/);
     expect(stderr).toBe("");
   });
 
-  test("usage is reported by groups, page by page, with what they come to", async () => {
+  test("print usage by groups, page by page, with the total", async () => {
     const report = (day: string, nextPageToken: string) => ({
       usage: [{ day, requests: "2", cost: "0.10" }],
-      ...{ total: { requests: "4", cost: "0.20" }, startTime: "A", endTime: "B" },
-      ...{ nextPageToken, totalSize: 2 },
+      total: { requests: "4", cost: "0.20" },
+      startTime: "A",
+      endTime: "B",
+      nextPageToken,
+      totalSize: 2,
     });
     const usage = () =>
       fakeApi({
@@ -288,7 +291,7 @@ describe("lists", () => {
     });
   });
 
-  test("in JSON are what the API answers", async () => {
+  test("print the API's response as JSON", async () => {
     expect(JSON.parse((await firectl("list models -o json", api())).stdout)).toEqual(
       page(["a", "b"], "next"),
     );
@@ -297,7 +300,7 @@ describe("lists", () => {
     );
   });
 
-  test("a host that answers the same page for ever is left", async () => {
+  test("end with an error when the host returns the same page for ever", async () => {
     const looping = fakeApi({ [`GET ${A}/models`]: page(["a"], "next") });
     const { code, stderr } = await firectl("list models --no-paginate", looping);
     expect(code).toBe(1);
@@ -305,7 +308,7 @@ describe("lists", () => {
   });
 });
 
-describe("keys and who one is", () => {
+describe("API keys and the session", () => {
   const verify = (user: string | null) =>
     new Response("{}", {
       headers: {
@@ -315,7 +318,7 @@ describe("keys and who one is", () => {
       },
     });
 
-  test("a new key is printed as the reference has it, with a warning", async () => {
+  test("create api-key prints the key in the reference's format, with a warning", async () => {
     const made = {
       createTime: "2026-01-01T00:00:00Z",
       keyId: "key_1",
@@ -331,7 +334,7 @@ describe("keys and who one is", () => {
     expect(stderr).toBe("Be sure to save this key. It will not be shown again.\n");
   });
 
-  test("one's own keys are listed, everybody's with --all-users", async () => {
+  test("list api-key prints the user's own keys, and all users' keys with --all-users", async () => {
     const api = fakeApi({
       "GET /verifyApiKey": () => verify("alice"),
       [`GET ${A}/users/alice/apiKeys`]: { apiKeys: [{ keyId: "own" }], nextPageToken: "" },
@@ -341,7 +344,7 @@ describe("keys and who one is", () => {
     expect((await firectl("list api-keys --all-users", api)).stdout).toContain("other");
   });
 
-  test("a host that doesn't say who one is lists what it shows", async () => {
+  test("list api-key prints the account's keys when the host doesn't name the user", async () => {
     const api = fakeApi({
       "GET /verifyApiKey": () => verify(null),
       [`GET ${A}/apiKeys`]: { apiKeys: [{ keyId: "own" }], nextPageToken: "" },
@@ -349,7 +352,7 @@ describe("keys and who one is", () => {
     expect((await firectl("list api-keys", api)).stdout).toContain("own");
   });
 
-  test("set-api-key checks a key, keeps it, and commands use it from then on", async () => {
+  test("set-api-key checks and saves a key, and later commands use it", async () => {
     const home = tempFolder();
     const api = fakeApi({ "GET /verifyApiKey": () => verify("alice"), [`GET ${A}/models`]: { models: [] } });
     const ran = await firectl("set-api-key fw_mine", { ...api, home, env: {} });
@@ -366,7 +369,7 @@ describe("keys and who one is", () => {
     expect(shown).not.toContain("fw_mine");
   });
 
-  test("a wrong key is not kept", async () => {
+  test("set-api-key doesn't save a wrong key", async () => {
     const home = tempFolder();
     const api = fakeApi({ "GET /verifyApiKey": () => apiError(401, 16, "The API key is wrong.") });
     const { code, stderr } = await firectl("set-api-key fw_wrong", { ...api, home, env: {} });
@@ -375,7 +378,7 @@ describe("keys and who one is", () => {
     expect(() => readFileSync(join(home, ".fireworks/auth.ini"))).toThrow(/ENOENT/);
   });
 
-  test("signin to an account that the key isn't for is refused by the host", async () => {
+  test("signin fails when the host refuses the key for the account", async () => {
     const api = fakeApi({ "GET /verifyApiKey": () => verify("alice") });
     const home = tempFolder();
     const { code } = await firectl("signin other-team --api-key fw_mine", { ...api, home, env: {} });
@@ -383,7 +386,7 @@ describe("keys and who one is", () => {
     expect(api.requests.map(({ path }) => path)).toEqual(["/verifyApiKey", "/v1/accounts/other-team"]);
   });
 
-  test("without a key, commands say how to sign in", async () => {
+  test("a command without a key says how to sign in", async () => {
     const { code, stderr } = await firectl("list models", { ...fakeApi({}), env: {} });
     expect(code).toBe(1);
     expect(stderr).toContain("There is no API key for http://127.0.0.1:8080.");
@@ -391,7 +394,7 @@ describe("keys and who one is", () => {
   });
 });
 
-describe("errors say the cause and the next step", () => {
+describe("an error names the cause and the next step", () => {
   test.each([
     [
       401,
@@ -412,11 +415,11 @@ describe("errors say the cause and the next step", () => {
     expect(ran.stderr).toContain(next);
   });
 
-  test("a host that answers a web page is said to be the wrong one", async () => {
+  test("when the host answers with a web page, which suggests a wrong address", async () => {
     const page = () =>
       new Response("<!doctype html><title>Hello</title>", { headers: { "content-type": "text/html" } });
     for (const line of ["list models", "get model m", "whoami", "set-api-key fw_x"]) {
-      // Without an account, the first request is the one that asks for it.
+      // Without an account, the first request reads the key's account.
       const { code, stderr } = await firectl(line, {
         env: { FIREWORKS_API_KEY: "fw_test" },
         fetch: async () => page(),
@@ -429,7 +432,7 @@ describe("errors say the cause and the next step", () => {
     }
   });
 
-  test("a field that the host complains about is said by its flag", async () => {
+  test("with the flag of the field that the host refuses", async () => {
     const details = [
       { fieldViolations: [{ field: "autoscalingPolicy.scaleDownWindow", description: "too long" }] },
     ];
@@ -439,18 +442,18 @@ describe("errors say the cause and the next step", () => {
     expect(stderr).toBe("Error: It is too long.\nIt is set by --scale-down-window.\n");
   });
 
-  test("no message holds the key", async () => {
+  test("without the API key", async () => {
     const api = fakeApi({ [`GET ${A}/models/m`]: () => apiError(400, 3, "The key fw_test is odd.") });
     expect((await firectl("get model m", api)).stderr).not.toContain("fw_test");
   });
 
-  test("text of a host can't steer the terminal", async () => {
+  test("with control characters of the host escaped", async () => {
     const api = fakeApi({ [`GET ${A}/models/m`]: () => apiError(400, 3, "\u001b[2Jgone") });
     expect((await firectl("get model m", api)).stderr).toContain("\\u001b[2Jgone");
   });
 });
 
-describe("files that can't be used", () => {
+describe("an unusable file is named with the next step", () => {
   const files = tempFolder();
   mkdirSync(join(files, "folder"));
   writeFileSync(join(files, "empty"), "");
@@ -472,18 +475,19 @@ describe("files that can't be used", () => {
   });
 });
 
-test("a pipe gives the key to signin", async () => {
+test("signin reads the key from a pipe", async () => {
   const { readSecret } = await import("./prompt.ts");
-  const world = (text: string) => ({ stdin: Readable.from([text.slice(0, 3), text.slice(3)]) }) as never;
+  const processContext = (text: string) =>
+    ({ stdin: Readable.from([text.slice(0, 3), text.slice(3)]) }) as never;
   const piped = (text: string) => {
     const stdin = Readable.from([Buffer.from(text)]) as unknown as NodeJS.ReadStream;
-    return readSecret({ ...(world("") as object), stdin } as never, "?");
+    return readSecret({ ...(processContext("") as object), stdin } as never, "?");
   };
   expect(await piped("fw_piped\nmore\n")).toBe("fw_piped");
   await expect(piped("\n")).rejects.toThrow("No API key was given.");
 });
 
-test("version says the package's version", async () => {
+test("version prints the package's version", async () => {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   for (const line of ["version", "--version"])
     expect((await firectl(line)).stdout).toBe(`firectl ${version}\n`);

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { run } from "./main.ts";
-import type { World } from "./world.ts";
+import type { ProcessContext } from "./process-context.ts";
 
-/** For tests only: command lines run in this process, in a home of their own. */
+/** Test helpers that run command lines in this process with a fake environment. */
 
-export interface Ran {
+export interface RunResult {
   code: number;
   stdout: string;
   stderr: string;
@@ -19,7 +19,7 @@ export interface FakeHost {
   home?: string;
   isTerminal?: boolean;
   signal?: AbortSignal;
-  /** Is told of every pause; pauses take no time. */
+  /** Called with every pause; pauses end at once. */
   onPause?: (ms: number) => void;
 }
 
@@ -28,7 +28,7 @@ afterAll(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A folder that goes when the file's tests are over. */
+/** A temporary folder that is deleted after the tests of the file. */
 export function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "firectl-"));
   folders.push(folder);
@@ -40,23 +40,23 @@ export function words(line: string): string[] {
   return [...line.matchAll(/(?:[^\s"']|"[^"]*"|'[^']*')+/g)].map(([word]) => word.replaceAll(/["']/g, ""));
 }
 
-/** @param line without `firectl`; an array: the arguments as they are */
-export async function firectl(line: string | readonly string[], host: FakeHost = {}): Promise<Ran> {
+/** @param line a command line without `firectl`, or an array of arguments */
+export async function firectl(line: string | readonly string[], host: FakeHost = {}): Promise<RunResult> {
   let nowMs = 0;
   const written = { stdout: "", stderr: "" };
-  const sink = (name: "stdout" | "stderr") => ({
+  const outputStream = (name: "stdout" | "stderr") => ({
     isTerminal: host.isTerminal === true,
     columns: 120,
     async write(text: string) {
       written[name] += text;
     },
   });
-  const world: World = {
+  const processContext: ProcessContext = {
     env: host.env ?? { FIREWORKS_API_KEY: "fw_test", FIREWORKS_ACCOUNT_ID: "acme" },
     home: host.home ?? "/nonexistent",
     stdin: { isTTY: false } as NodeJS.ReadStream,
-    stdout: sink("stdout"),
-    stderr: sink("stderr"),
+    stdout: outputStream("stdout"),
+    stderr: outputStream("stderr"),
     fetch: host.fetch ?? (() => Promise.reject(new Error("nothing may be sent"))),
     signal: host.signal ?? new AbortController().signal,
     nowMs: () => nowMs,
@@ -65,11 +65,11 @@ export async function firectl(line: string | readonly string[], host: FakeHost =
       host.onPause?.(ms);
     },
   };
-  const code = await run(typeof line === "string" ? words(line) : line, world);
+  const code = await run(typeof line === "string" ? words(line) : line, processContext);
   return { code, ...written };
 }
 
-/** The request that a command line would send. */
+/** The request that a command line would send, as `--dry-run` prints it. */
 export async function requestOf(line: string): Promise<{ method: string; path: string; body?: unknown }> {
   const { code, stdout, stderr } = await firectl([...words(line), "--dry-run"]);
   if (code !== 0) throw new Error(`exit code ${code}: ${stderr}`);
@@ -77,8 +77,8 @@ export async function requestOf(line: string): Promise<{ method: string; path: s
   return { method, path: url.replace("http://127.0.0.1:8080", ""), ...(body !== undefined && { body }) };
 }
 
-/** Answers requests by `METHOD path`, and keeps what was asked. */
-export function fakeApi(answers: Readonly<Record<string, unknown>>) {
+/** A fake `fetch` with responses by `METHOD path`; `requests` records the requests. */
+export function fakeApi(responses: Readonly<Record<string, unknown>>) {
   const requests: { method: string; path: string; body: unknown; headers: Headers }[] = [];
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const url = new URL(String(input));
@@ -86,8 +86,8 @@ export function fakeApi(answers: Readonly<Record<string, unknown>>) {
     const path = url.pathname + decodeURIComponent(url.search).replaceAll("+", " ");
     const text = typeof init?.body === "string" ? init.body : "null";
     requests.push({ method, path, body: JSON.parse(text), headers: new Headers(init?.headers) });
-    const answer = answers[`${method} ${path}`] ?? answers[`${method} ${url.pathname}`];
-    const value = typeof answer === "function" ? answer() : answer;
+    const response = responses[`${method} ${path}`] ?? responses[`${method} ${url.pathname}`];
+    const value = typeof response === "function" ? response() : response;
     if (value instanceof Response) return value;
     if (value !== undefined) return Response.json(value);
     return Response.json({ code: 5, message: `Nothing at ${path}.`, details: [] }, { status: 404 });

@@ -3,23 +3,23 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeTinyLora, writeTinyModel } from "../../../server/src/model-files/testing.ts";
 import type { Hearth } from "../../../server/test/harness/hearth.ts";
-import { type Firectl, type Ran, tempFolder } from "./harness.ts";
+import { type Firectl, type RunResult, tempFolder } from "./harness.ts";
 
-/** What the guide takes for the platform's address. */
+/** The platform's address in the guide. */
 const ADDRESS = "http://127.0.0.1:8080";
 
 export interface Block {
   script: string;
-  /** What it prints, among other things; `…` for anything. */
+  /** The expected output or a part of it; `…` matches anything. Null: not checked. */
   printed: RegExp | null;
 }
 
-/** The guide's blocks of commands, each with the text behind it, if there is one. */
+/** The guide's command blocks, each with the output block after it, if there is one. */
 export function guideBlocks(): Block[] {
   const guide = readFileSync(new URL("../../../docs/firectl.md", import.meta.url), "utf8");
   const found = guide.matchAll(/```(\w*)\n([\s\S]*?)```(?:\n\n```text\n([\s\S]*?)```)?/g);
   return [...found].map(([, language, script = "", printed]) => {
-    if (language !== "bash") throw new Error(`A block that nobody runs:\n${script}`);
+    if (language !== "bash") throw new Error(`A block that is not run, as it is not bash:\n${script}`);
     return { script, printed: printed === undefined ? null : pattern(printed) };
   });
 }
@@ -29,11 +29,11 @@ function pattern(text: string): RegExp {
   return new RegExp(escaped.replaceAll(/ {2,}/g, " +"));
 }
 
-/** A person's surroundings: a folder with what the guide speaks of, and `firectl` in the path. */
+/** A shell in a folder with the guide's files, and with `firectl` in the path. */
 export async function guideShell(
   hearth: Hearth,
   { program, env }: Firectl,
-): Promise<(script: string) => Promise<Ran>> {
+): Promise<(script: string) => Promise<RunResult>> {
   const cwd = tempFolder();
   mkdirSync(join(cwd, "bin"));
   mkdirSync(join(cwd, "home"));
@@ -50,14 +50,16 @@ export async function guideShell(
     ],
   };
   writeFileSync(join(cwd, "dataset.jsonl"), `${JSON.stringify(row)}\n`.repeat(5));
-  const own = {
-    ...{ ...env, FIREWORKS_API_KEY: "", HOME: join(cwd, "home") },
+  const shellEnv = {
+    ...env,
+    FIREWORKS_API_KEY: "",
+    HOME: join(cwd, "home"),
     PATH: `${join(cwd, "bin")}:${env["PATH"]}`,
   };
   return (script) =>
     new Promise((resolve) => {
       const argv = ["-e", "-o", "pipefail", "-c", script.replaceAll(ADDRESS, hearth.origin)];
-      execFile("bash", argv, { cwd, env: own }, (error, stdout, stderr) =>
+      execFile("bash", argv, { cwd, env: shellEnv }, (error, stdout, stderr) =>
         resolve({
           code: Number(error?.code ?? 0),
           stdout: stdout.replaceAll(hearth.origin, ADDRESS),

@@ -18,7 +18,7 @@ afterAll(() => {
   for (const cleanup of cleanups.splice(0).reverse()) cleanup();
 });
 
-export interface Ran {
+export interface RunResult {
   code: number;
   stdout: string;
   stderr: string;
@@ -29,25 +29,25 @@ export interface Options {
   /** Standard input. */
   input?: string;
   cwd?: string;
-  /** Who runs it; for tests that root runs. */
+  /** The user id of the process; only root can set it. */
   uid?: number;
   /** Node's own flags. */
   node?: readonly string[];
 }
 
-/** The program as it is packed, in a folder of its own with a home beside it. */
+/** The packed program in a temporary folder, with a home folder beside it. */
 export interface Firectl {
   program: string;
   folder: string;
   env: Record<string, string>;
-  run(args: readonly string[], options?: Options): Promise<Ran>;
-  /** What the program does, in this process: for tests of many commands. */
-  runHere(args: readonly string[]): Promise<Ran>;
-  /** Starts it in a terminal. */
+  run(args: readonly string[], options?: Options): Promise<RunResult>;
+  /** Runs a command in this process, which is faster. */
+  runHere(args: readonly string[]): Promise<RunResult>;
+  /** Starts the program in a pseudo-terminal. */
   open(args: readonly string[], options?: Options): Terminal;
 }
 
-/** A folder that everybody can pass through; it goes with the test file. */
+/** A temporary folder that other users can enter; it is deleted after the test file. */
 export function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "firectl-run-"));
   chmodSync(folder, 0o755);
@@ -55,7 +55,7 @@ export function tempFolder(): string {
   return folder;
 }
 
-/** Builds it. @param env settings, such as FIREWORKS_API_BASE */
+/** Builds firectl. @param env settings, such as FIREWORKS_API_BASE */
 export async function builtFirectl(env: Record<string, string> = {}): Promise<Firectl> {
   await promisify(execFile)(process.execPath, [join(root, "bin/firectl.mjs"), "version"]);
   const folder = tempFolder();
@@ -76,9 +76,9 @@ export async function builtFirectl(env: Record<string, string> = {}): Promise<Fi
   };
 }
 
-async function runHere(args: readonly string[], env: Record<string, string>): Promise<Ran> {
+async function runHere(args: readonly string[], env: Record<string, string>): Promise<RunResult> {
   const texts = { stdout: "", stderr: "" };
-  const sink = (name: "stdout" | "stderr") => ({
+  const outputStream = (name: "stdout" | "stderr") => ({
     isTerminal: false,
     columns: 80,
     async write(text: string) {
@@ -86,15 +86,20 @@ async function runHere(args: readonly string[], env: Record<string, string>): Pr
     },
   });
   const code = await run(args, {
-    ...{ env, home: env["HOME"] ?? "", stdin: process.stdin, fetch: globalThis.fetch },
-    ...{ stdout: sink("stdout"), stderr: sink("stderr"), signal: new AbortController().signal },
+    env,
+    home: env["HOME"] ?? "",
+    stdin: process.stdin,
+    fetch: globalThis.fetch,
+    stdout: outputStream("stdout"),
+    stderr: outputStream("stderr"),
+    signal: new AbortController().signal,
     nowMs: () => performance.now(),
     pause: (ms) => sleep(ms),
   });
   return { code, ...texts };
 }
 
-function runToEnd(argv: readonly string[], { env, input, cwd, uid, node = [] }: Options): Promise<Ran> {
+function runToEnd(argv: readonly string[], { env, input, cwd, uid, node = [] }: Options): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const child: ChildProcess = spawn(process.execPath, [...node, ...argv], { env, cwd, uid, stdio: "pipe" });
     cleanups.push(() => child.kill("SIGKILL"));
@@ -131,17 +136,17 @@ export class Terminal {
     cleanups.push(() => this.#kill());
   }
 
-  /** Everything it showed so far, with its control sequences. */
+  /** All output so far, including control sequences. */
   get output(): string {
     return this.#output;
   }
 
-  /** Keys: `\u0003` is Ctrl-C. */
+  /** Sends keys; `\u0003` is Ctrl-C. */
   type(keys: string): void {
     this.#pty.write(keys);
   }
 
-  /** Settles when it has shown that. */
+  /** Settles when the output matches. */
   async shows(pattern: RegExp): Promise<void> {
     let check: () => void = () => {};
     await new Promise<void>((resolve, reject) => {
@@ -164,12 +169,15 @@ export class Terminal {
     try {
       this.#pty.kill("SIGKILL");
     } catch {
-      // It has ended by itself.
+      // The program has already exited.
     }
   }
 }
 
-/** Passes bytes on to a port, until so many came from clients; then it is shut until it is opened. What it held back then is lost. */
+/**
+ * A TCP proxy that closes after a number of bytes from clients, and passes bytes again once it is opened. Bytes that arrived while
+ * it was closed are lost.
+ */
 export async function startGate(port: number, limitBytes: number) {
   let leftBytes = limitBytes;
   const heldBack = new Set<net.Socket>();

@@ -15,7 +15,7 @@ import { type Hearth, startHearth } from "../../../server/test/harness/hearth.ts
 import { post } from "../../../server/test/harness/http.ts";
 import { startFlakyProxy } from "../../sdk/test/flaky-proxy.ts";
 import { type Block, guideBlocks, guideShell } from "./guide.ts";
-import { builtFirectl, type Firectl, type Ran, startGate, tempFolder } from "./harness.ts";
+import { builtFirectl, type Firectl, type RunResult, startGate, tempFolder } from "./harness.ts";
 
 let hearth: Hearth;
 let firectl: Firectl;
@@ -36,9 +36,9 @@ beforeAll(async () => {
   writeFileSync(join(files, "large.jsonl"), row.repeat(12_000));
 }, 180_000);
 
-/** The guide's blocks build on each other, and begin on a fresh platform. */
+/** The guide's blocks depend on earlier ones, and start with a new platform. */
 describe("docs/firectl.md", () => {
-  let shell: (script: string) => Promise<Ran>;
+  let shell: (script: string) => Promise<RunResult>;
   beforeAll(async () => {
     shell = await guideShell(hearth, firectl);
   });
@@ -53,7 +53,7 @@ describe("docs/firectl.md", () => {
   );
 });
 
-/** A line that must work; gives what it printed. */
+/** Runs a command that must succeed, and returns its output. */
 async function ok(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await firectl.runHere(args);
   expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
@@ -64,22 +64,31 @@ async function json(...args: string[]): Promise<Record<string, unknown>> {
   return JSON.parse(await ok(...args, "-o", "json")) as Record<string, unknown>;
 }
 
-async function refused(...args: string[]): Promise<Ran> {
+async function refused(...args: string[]): Promise<RunResult> {
   const ran = await firectl.runHere(args);
   expect(ran.code).toBe(1);
   expect(ran.stdout).toBe("");
   return ran;
 }
 
-describe("against the platform", () => {
-  test("a model is uploaded, deployed, asked, tuned by an addon, downloaded and deleted", async () => {
+describe("with the real platform", () => {
+  test("a model can be uploaded, deployed, called, extended by an addon, downloaded and deleted", async () => {
     expect(await ok("create", "model", "tiny", join(files, "tiny"))).toContain(
       "Name: accounts/local/models/tiny\n",
     );
     expect(await ok("get", "model", "tiny")).toContain("\nState: READY\n");
     const deployed = await json(
-      ...["create", "deployment", "tiny", "--deployment-id", "first", "--enable-addons"],
-      ...["--min-replica-count", "1", "--scale-to-zero-window", "1h30m", "--wait"],
+      "create",
+      "deployment",
+      "tiny",
+      "--deployment-id",
+      "first",
+      "--enable-addons",
+      "--min-replica-count",
+      "1",
+      "--scale-to-zero-window",
+      "1h30m",
+      "--wait",
     );
     expect(deployed).toMatchObject({ state: "READY", autoscalingPolicy: { scaleToZeroWindow: "5400s" } });
 
@@ -122,7 +131,7 @@ describe("against the platform", () => {
     for (const model of ["addon", "tiny"]) await ok("delete", "model", model);
   });
 
-  test("a folder of links, as Hugging Face's cache has it, is uploaded as what they lead to", async () => {
+  test("a folder of symbolic links, like Hugging Face's cache, is uploaded with the files they point to", async () => {
     const [snapshot, blobs] = [join(files, "snapshot"), join(files, "blobs")];
     await writeTinyModel(blobs);
     mkdirSync(snapshot);
@@ -130,7 +139,7 @@ describe("against the platform", () => {
     expect(await ok("create", "model", "linked", snapshot, "--quiet")).toContain("State: READY");
   });
 
-  test("datasets, users and keys are made, changed, listed and deleted", async () => {
+  test("datasets, users and keys can be created, changed, listed and deleted", async () => {
     expect(
       await ok("create", "dataset", "rows", join(files, "data.jsonl"), "--display-name", "Rows"),
     ).toMatch(/Example Count: 10\n/);
@@ -154,7 +163,7 @@ describe("against the platform", () => {
     expect(await ok("list", "api-key", "--all-users")).not.toContain(String(keyId));
   });
 
-  test("an operator makes an account, sets its bounds, books money, and sees what was done", async () => {
+  test("an operator can create an account, set its quotas, book payments and read the audit log", async () => {
     await ok("create", "account", "--account-id", "team", "--email", "owner@team.example");
     const team = ["-a", "team"];
     await ok(
@@ -202,12 +211,12 @@ describe("against the platform", () => {
     });
   });
 
-  test("what the server doesn't have is said to be so", async () => {
+  test("an operation that the server lacks is reported as not offered", async () => {
     const { code, stderr } = await firectl.runHere(["list", "sftj"]);
     if (code !== 0) expect(stderr).toContain(`${hearth.origin} doesn't offer this.`);
   });
 
-  test("a key that was taken back is said to be no good any more, and whence it came", async () => {
+  test("a deleted key is refused, and the error names the source of the key", async () => {
     const { keyId, key } = await json("create", "api-key", "--key-name", "short");
     const env = { FIREWORKS_API_KEY: "" };
     expect((await firectl.run(["signin"], { env, input: `${key}\n` })).code).toBe(0);
@@ -220,7 +229,7 @@ describe("against the platform", () => {
     expect(stderr).not.toContain(String(key));
   });
 
-  test("files that can't be used are named, and nothing is made", async () => {
+  test("an unusable file is named, and nothing is created", async () => {
     const name = Buffer.concat([Buffer.from(`${files}/latin/`), Buffer.from([0x6d, 0xe9, 0x2e, 0x6a])]);
     mkdirSync(join(files, "latin"));
     writeFileSync(name, "{}");
@@ -233,7 +242,7 @@ describe("against the platform", () => {
     );
     writeFileSync(join(files, "secret.jsonl"), row.repeat(3));
     chmodSync(join(files, "secret.jsonl"), 0);
-    // Root may read everything, so that somebody else has to try.
+    // Root may read every file, so run the command as another user.
     const other = { env: { HOME: files }, ...(process.getuid?.() === 0 && { uid: 65_534 }) };
     const { code, stderr } = await firectl.run(
       ["create", "dataset", "secret", join(files, "secret.jsonl")],
@@ -245,7 +254,7 @@ describe("against the platform", () => {
     expect((await refused("get", "model", "latin")).stderr).toContain("not found");
   });
 
-  test("rows and files that the platform refuses can be mended, and the same command goes on", async () => {
+  test("the same command resumes after refused rows or files are fixed", async () => {
     const path = join(files, "broken.jsonl");
     writeFileSync(path, `${row}${row}no JSON\n`);
     const { stderr } = await refused("create", "dataset", "mended", path);
@@ -261,10 +270,10 @@ describe("against the platform", () => {
     expect(await ok("create", "model", "mended", broken)).toContain("State: READY");
   });
 
-  test("a download that the disk doesn't take leaves nothing behind", async () => {
+  test("a download that fails on a full disk leaves no file behind", async () => {
     await ok("create", "model", "huge", await largeModel());
     const target = join(files, "small-disk");
-    // A limit on files stands for a full disk: both end a write in the middle.
+    // A file size limit replaces a full disk: both make a write fail midway.
     const { code, stderr } = await runIn("ulimit -f 1000", ["download", "model", "huge", target]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/model\.safetensors can't be written/);
@@ -274,7 +283,7 @@ describe("against the platform", () => {
   });
 });
 
-/** More than 8 MiB in one file of weights, so that its upload can go on where it stopped. */
+/** A weights file of more than 8 MiB, so that its upload is resumable. */
 async function largeModel(): Promise<string> {
   const folder = join(files, "large");
   if (!existsSync(folder))
@@ -282,8 +291,8 @@ async function largeModel(): Promise<string> {
   return folder;
 }
 
-/** Runs a line in a shell that did something before. */
-async function runIn(before: string, args: readonly string[]): Promise<Ran> {
+/** Runs firectl in a shell after another shell command. */
+async function runIn(before: string, args: readonly string[]): Promise<RunResult> {
   const { execFile } = await import("node:child_process");
   const script = `${before}; exec "$@"`;
   return new Promise((resolve) => {
@@ -295,7 +304,7 @@ async function runIn(before: string, args: readonly string[]): Promise<Ran> {
 }
 
 describe("in a terminal", () => {
-  test("signin asks for the key, shows stars, and Ctrl-C leaves everything as it was", async () => {
+  test("signin asks for the key and shows stars, and Ctrl-C changes nothing", async () => {
     const env = { HOME: join(firectl.folder, "home2"), FIREWORKS_API_KEY: "" };
     const left = firectl.open(["signin"], { env });
     await left.shows(/API key for .*: $/);
@@ -314,7 +323,7 @@ describe("in a terminal", () => {
     expect((await firectl.run(["whoami"], { env })).stdout).toContain("Key From: profile default");
   });
 
-  test("signin says when nothing was typed, and when the key is wrong", async () => {
+  test("signin reports an empty key and a wrong key", async () => {
     const env = { HOME: join(firectl.folder, "home3"), FIREWORKS_API_KEY: "" };
     const nothing = firectl.open(["signin"], { env });
     await nothing.shows(/: $/);
@@ -328,13 +337,13 @@ describe("in a terminal", () => {
     expect(wrong.output).toContain("Sign in again");
   });
 
-  test("an upload shows a bar; Ctrl-C ends it, and the same command goes on where it was", async () => {
+  test("an upload shows a bar, and the same command resumes it after Ctrl-C", async () => {
     const gate = await startGate(hearth.port, 8_000_000);
     const proxy = await startFlakyProxy({ port: Number(new URL(gate.origin).port) });
     const env = { FIREWORKS_API_BASE: proxy.origin };
     const line = ["create", "dataset", "interrupted", join(files, "large.jsonl")];
     const first = firectl.open(line, { env });
-    // So much passes the gate; what the system holds for sockets is sent too.
+    // This much passes the gate; the client also sends what fits into socket buffers.
     await first.shows(/Uploading {2}\[=+>? *\] +([6-9]\d|100)% of 11\.\d MB/);
     first.type("\u0003");
     expect(await first.exited).toBe(130);
@@ -353,16 +362,16 @@ describe("in a terminal", () => {
     await proxy.close();
   });
 
-  test("--quiet shows no bar", async () => {
+  test("--quiet hides the bar", async () => {
     const terminal = firectl.open(["create", "dataset", "quiet", join(files, "data.jsonl"), "--quiet"]);
     expect(await terminal.exited).toBe(0);
     expect(terminal.output).toMatch(/^Name: accounts\/local\/datasets\/quiet/);
   });
 });
 
-// Their time goes by in pauses between tries.
-describe.concurrent("over a network that loses things", () => {
-  test("commands come through, once each", async () => {
+// Concurrent, as these tests spend their time in pauses between retries.
+describe.concurrent("over a lossy network", () => {
+  test("each command takes effect exactly once", async () => {
     const proxy = await startFlakyProxy(hearth);
     const env = { FIREWORKS_API_BASE: proxy.origin };
     proxy.plan(["unavailable", "drop", "delay", "cut-answer"]);
@@ -377,7 +386,7 @@ describe.concurrent("over a network that loses things", () => {
     await proxy.close();
   });
 
-  test("an upload arrives whole though connections break in the middle of it", async () => {
+  test("an upload arrives whole in spite of broken connections", async () => {
     const proxy = await startFlakyProxy(hearth);
     const env = { FIREWORKS_API_BASE: proxy.origin };
     const isLarge = (headers: Record<string, unknown>) => Number(headers["content-length"]) > 1_000_000;
@@ -394,7 +403,7 @@ describe.concurrent("over a network that loses things", () => {
     await proxy.close();
   });
 
-  test("a host that isn't there, or is a web server, is named with what to do", async () => {
+  test("an unreachable host and a web server are named with the next step", async () => {
     const gone = await startFlakyProxy(hearth);
     await gone.close();
     const ran = await firectl.run(["list", "models"], { env: { FIREWORKS_API_BASE: gone.origin } });

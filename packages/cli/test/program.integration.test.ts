@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { completions } from "../src/commands/completing.ts";
+import { completions } from "../src/commands/completion-candidates.ts";
 import { builtFirectl, type Firectl, tempFolder } from "./harness.ts";
 
 const exec = promisify(execFile);
@@ -15,7 +15,7 @@ const HEAP_MB = 24;
 const MODELS = 10_000;
 const PAGE = 200;
 
-/** Answers lists of models, 10,000 of them, about 4 kB each. */
+/** A server with a list of 10,000 models of about 4 kB each. */
 const host = http.createServer((request, response) => {
   const url = new URL(request.url ?? "/", "http://host");
   const start = Number(url.searchParams.get("pageToken") ?? 0);
@@ -44,11 +44,11 @@ afterAll(() => {
   host.close();
 });
 
-describe("10,000 models", () => {
+describe("a list of 10,000 models", () => {
   test.each([
     ["text", /m-9999 /],
     ["json", /"totalSize": 10000\n\}\n$/],
-  ])("are listed as %s in less memory than they take", async (format, last) => {
+  ])("is printed as %s in less memory than it takes", async (format, last) => {
     const node = [`--max-old-space-size=${HEAP_MB}`, "--max-semi-space-size=1"];
     const { code, stdout, stderr } = await firectl.run(["list", "models", "--no-paginate", "-o", format], {
       node,
@@ -58,7 +58,7 @@ describe("10,000 models", () => {
     expect(MODELS * 4_000).toBeGreaterThan(HEAP_MB * 1_000_000);
   });
 
-  test("end silently when nobody reads on", async () => {
+  test("ends silently when the reader closes the pipe", async () => {
     const { stdout, stderr } = await exec(
       "bash",
       ["-c", `"${process.execPath}" "${firectl.program}" list models --no-paginate -o json | head -2`],
@@ -86,17 +86,17 @@ describe("completion", () => {
     ["create dataset my-dataset ", [":files"]],
     ["download model my-model d", [":folders"]],
     ["nonsense ", []],
-  ])("knows what follows firectl %s", (line, expected) => {
+  ])("offers the candidates after firectl %s", (line, expected) => {
     const found = completions(line.split(" "))
       .split("\n")
       .map((one) => one.split("\t")[0] as string);
     expect(found.filter((word) => word !== "").sort()).toEqual(expected);
   });
 
-  // Others than bash are not everywhere.
+  // Not every machine has zsh and fish.
   const shells = ["bash", "zsh", "fish"].filter((shell) => spawnSync(shell, ["--version"]).status === 0);
 
-  test.each(shells)("of %s is a script that it takes", async (shell) => {
+  test.each(shells)("writes a script that %s accepts", async (shell) => {
     const { stdout } = await firectl.run(["completion", shell]);
     writeFileSync(join(firectl.folder, "script"), stdout);
     expect((await exec(shell, ["-n", join(firectl.folder, "script")])).stderr).toBe("");
@@ -107,7 +107,7 @@ describe("completion", () => {
     ["create deployment my-model --wai", ["--wait", "--wait-timeout"]],
     ["list models --output = j", ["json"]],
     ["create dataset my-dataset firec", ["firectl", "firectl.mjs"]],
-  ])("in bash offers what follows firectl %s", async (line, expected) => {
+  ])("offers the candidates in bash after firectl %s", async (line, expected) => {
     const words = ["firectl", ...line.split(" ")];
     writeFileSync(
       join(firectl.folder, "firectl"),
@@ -124,8 +124,8 @@ describe("completion", () => {
   });
 });
 
-describe("the program", () => {
-  test("runs by npx in the repository, built when its sources are newer", async () => {
+describe("the packaged program", () => {
+  test("runs by npx in the repository, and is rebuilt when its sources are newer", async () => {
     const { stdout } = await exec("npx", ["--no-install", "firectl", "version"], { cwd: root });
     expect(stdout).toMatch(/^firectl \d/);
     const builtMs = new Set<number>();
@@ -133,11 +133,11 @@ describe("the program", () => {
       await exec(process.execPath, [join(root, "packages/cli/bin/firectl.mjs"), "version"]);
       builtMs.add(statSync(join(root, "packages/cli/dist/firectl.mjs")).mtimeMs);
     }
-    // Another test file may have begun to build it before it was there.
+    // Another test file may be building the program at the same time.
     expect(builtMs.size).toBeLessThan(3);
   });
 
-  test("is packed as one file with its launcher, and runs where nothing else is", async () => {
+  test("is one file with its launcher, and runs without other packages", async () => {
     const folder = tempFolder();
     const { stdout } = await exec("npm", ["pack", "--json", "--pack-destination", folder], {
       cwd: join(root, "packages/cli"),

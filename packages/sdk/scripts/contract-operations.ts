@@ -1,4 +1,4 @@
-/** The contract's operations: how each is called, and where the client offers it. */
+/** Reads the contract's operations, and writes how the client calls each of them. */
 import { docOf, propertyName, refName, type Schema, typeOf } from "./contract-types.ts";
 
 export interface Contract {
@@ -34,15 +34,15 @@ export interface Operation {
   query: Parameter[];
   /** Media type and schema. */
   body: { type: string; schema: Schema } | null;
-  answers: Record<string, { schema: Schema }>;
+  responses: Record<string, { schema: Schema }>;
   isGreedy: boolean;
 }
 
-/** Verbs that may be sent twice: the second changes nothing that the first has not. */
-const REPEATABLE_VERBS =
+/** POST operations that are idempotent. */
+const IDEMPOTENT_POSTS =
   /:(getUploadEndpoint|validateUpload|delete|batchDelete|cancel|estimateCost|prepare)$|\/validateModelConfig$/;
 
-/** Names in the client that don't follow from the operation's own. */
+/** Method names that `methodName` can't derive from the operation's id. */
 const METHOD_NAMES: Record<string, string> = {
   listUserApiKeys: "listForUser",
   createUserApiKey: "createForUser",
@@ -73,16 +73,16 @@ export function operationsOf(contract: Contract): Operation[] {
           path,
           query: parameters.filter((one) => one.in === "query" && one.name !== "Authorization"),
           body: type === undefined || content === undefined ? null : { type, schema: content.schema },
-          answers: raw.responses["200"]?.content ?? {},
+          responses: raw.responses["200"]?.content ?? {},
           isGreedy: raw["x-path-greedy"] === true,
         };
       }),
   );
 }
 
-/** The field of a page that holds the items; null for what is no list in pages, or says more than its items. */
+/** The field of a list response that holds the items; null if the response has no pages or other fields beside the items. */
 export function itemsField(operation: Operation, contract: Contract): string | null {
-  const schema = operation.answers["application/json"]?.schema;
+  const schema = operation.responses["application/json"]?.schema;
   const page = schema?.$ref === undefined ? undefined : contract.components.schemas[refName(schema.$ref)];
   const { nextPageToken, totalSize: _, ...others } = page?.properties ?? {};
   const [name, ...more] = Object.keys(others);
@@ -90,9 +90,9 @@ export function itemsField(operation: Operation, contract: Contract): string | n
   return isList && name !== undefined && others[name]?.type === "array" ? name : null;
 }
 
-/** A row of the table that drives the client. What is the default is left out. */
+/** An entry of `OPERATIONS`, without the fields that have their default. */
 export function tableRow(operation: Operation, contract: Contract): string {
-  const { method, path, query, body, answers, isGreedy } = operation;
+  const { method, path, query, body, responses, isGreedy } = operation;
   const items = itemsField(operation, contract);
   const row: Record<string, unknown> = { method, path };
   if (query.length > 0) row["query"] = query.map((one) => one.name);
@@ -100,14 +100,14 @@ export function tableRow(operation: Operation, contract: Contract): string {
   if (items !== null) row["items"] = items;
   const idField = newIdField(operation, contract);
   if (idField !== null) row["newId"] = idField;
-  if (method === "POST" && REPEATABLE_VERBS.test(path)) row["repeatable"] = true;
+  if (method === "POST" && IDEMPOTENT_POSTS.test(path)) row["repeatable"] = true;
   if (isGreedy) row["greedy"] = true;
-  const otherAnswers = Object.keys(answers).filter((type) => !/json|event-stream/.test(type));
-  if (otherAnswers.length > 0) row["accept"] = Object.keys(answers).join(", ");
+  const otherTypes = Object.keys(responses).filter((type) => !/json|event-stream/.test(type));
+  if (otherTypes.length > 0) row["accept"] = Object.keys(responses).join(", ");
   return `${docOf(operation.summary)}${operation.id}: ${JSON.stringify(row)},`;
 }
 
-/** Where a create operation takes the new thing's id. */
+/** The parameter of a create operation that holds the new resource's id; null if there is none. */
 function newIdField(operation: Operation, contract: Contract): string | null {
   if (operation.method !== "POST" || !/^create/.test(operation.id)) return null;
   const inQuery = operation.query.find((one) => /[a-z]Id$/.test(one.name));
@@ -121,9 +121,9 @@ function newIdField(operation: Operation, contract: Contract): string | null {
   return field?.[0] ?? null;
 }
 
-/** What a call of the operation takes and gives, as members of an interface. */
+/** The parameter and result types of an operation, as a member of `OperationTypes`. */
 export function callTypes(operation: Operation, contract: Contract): string {
-  const { query, body, answers } = operation;
+  const { query, body, responses } = operation;
   const fields = query.map((one) => {
     const optional = one.required !== true;
     const type = typeOf(one.schema, "types.");
@@ -132,7 +132,7 @@ export function callTypes(operation: Operation, contract: Contract): string {
   const parts = fields.length > 0 ? [`{ ${fields.join("\n")} }`] : [];
   if (body !== null && !isEmpty(body.schema, contract))
     parts.unshift(wrapUnion(typeOf(body.schema, "types.")));
-  const results = Object.entries(answers)
+  const results = Object.entries(responses)
     .filter(([type]) => type !== "text/event-stream")
     .map(([, answer]) => typeOf(answer.schema, "types."));
   const items = itemsField(operation, contract);
@@ -154,12 +154,12 @@ function wrapUnion(type: string): string {
     : type;
 }
 
-/** Whether the path holds more than the account: a call then begins with the thing's name. */
+/** Whether the path has parameters besides the account; calls then take a name as their first argument. */
 export function isNamed({ path }: Operation): boolean {
   return /\{\w+\}/.test(path.replace("/v1/accounts/{account_id}/", "/"));
 }
 
-/** The client's name of an operation among those of its tag: `getModelDownloadEndpoint` → `getDownloadEndpoint`. */
+/** The method name of an operation: its id without the resource's noun, `getModelDownloadEndpoint` → `getDownloadEndpoint`. */
 export function methodName({ id, tag }: Operation): string {
   const known = METHOD_NAMES[id];
   if (known !== undefined) return known;

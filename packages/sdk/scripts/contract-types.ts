@@ -1,4 +1,4 @@
-/** TypeScript types of the contract's schemas. */
+/** Writes TypeScript types for the contract's schemas. */
 
 export interface Schema {
   $ref?: string;
@@ -18,7 +18,7 @@ export interface Schema {
   deprecated?: boolean;
 }
 
-/** One `export` for each schema. Enums stay open: a newer server may know more values. */
+/** One exported type per schema. Enums also accept other strings, as a newer server may have more values. */
 export function typesOf(schemas: Record<string, Schema>): string {
   return Object.entries(schemas)
     .map(([name, schema]) => {
@@ -31,7 +31,7 @@ export function typesOf(schemas: Record<string, Schema>): string {
     .join("\n\n");
 }
 
-/** `prefix` stands before names of other schemas, such as `types.`. */
+/** @param prefix is put before the names of other schemas, such as `types.` */
 export function typeOf(schema: Schema, prefix: string): string {
   if (schema.$ref !== undefined) return prefix + refName(schema.$ref);
   if (schema.const !== undefined) return JSON.stringify(schema.const);
@@ -47,7 +47,7 @@ export function refName(ref: string): string {
   return ref.slice(ref.lastIndexOf("/") + 1);
 }
 
-/** A doc comment, with its line break; empty without a text. */
+/** A doc comment with its line break; empty if all texts are empty. */
 export function docOf(...texts: (string | undefined)[]): string {
   const text = texts.filter((one) => one !== undefined && one !== "").join(" ");
   return text === "" ? "" : `/** ${text.replaceAll("*/", "* /")} */\n`;
@@ -83,7 +83,7 @@ function objectType(schema: Schema, prefix: string): string {
   return `{\n${fields.join("\n")}\n}`;
 }
 
-/** `{$ref}` beside `{required: […]}` makes fields of the first required. */
+/** Intersects types. A part that has only `required` makes those fields of the other parts required. */
 function intersection(parts: readonly Schema[], prefix: string): string {
   const required = parts.flatMap((part) => (part.properties === undefined ? (part.required ?? []) : []));
   const types = parts

@@ -18,12 +18,12 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const folder = "packages/sdk/src/generated";
 const HEADER = "// Generated from contract/*.openapi.json by scripts/generate.ts. Don't edit.\n";
 
-/** The generated files' texts by their paths below the repository's root. */
+/** The contents of the generated files by their paths from the repository's root. */
 export function generate(): Record<string, string> {
   const control = readContract("control-plane");
   const platform = readContract("platform");
   const inference = readContract("inference");
-  // Its own operations take and give things of the control plane too.
+  // The platform's own operations use schemas of the control plane too.
   platform.components = {
     ...control.components,
     schemas: { ...control.components.schemas, ...platform.components.schemas },
@@ -39,12 +39,12 @@ import type * as types from "./types.ts";
 type WithRequired<T, K extends keyof T> = Omit<T, K> & { [P in K]-?: NonNullable<T[P]> };
 type Item<List, Key extends keyof List> = NonNullable<List[Key]> extends readonly (infer One)[] ? One : never;
 
-/** How each operation is called. */
+/** Path, parameters and retry safety of each operation. */
 export const OPERATIONS = {
 ${operations.map(({ operation, contract }) => tableRow(operation, contract)).join("\n")}
 } as const;
 
-/** What each operation takes and gives. */
+/** Parameter and result types of each operation. */
 export interface OperationTypes {
 ${operations.map(({ operation, contract }) => callTypes(operation, contract)).join("\n")}
 }
@@ -69,7 +69,7 @@ function resources(operations: readonly Operation[]): string {
     return `${tag}: {\n${rows.join("\n")}\n},`;
   });
   return `${HEADER}
-/** The client's resources: the operation behind each method. */
+/** Maps the client's resources and methods to operations. */
 export const RESOURCES = {
 ${groups.join("\n")}
 } as const;

@@ -10,13 +10,13 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const run = promisify(execFile);
 
 export interface Example {
-  /** The heading that it stands below. */
+  /** The heading above the example. */
   section: string;
   language: string;
   text: string;
 }
 
-/** The code of docs/sdk.md. */
+/** The code blocks of docs/sdk.md. */
 export function examplesOfGuide(): Example[] {
   const page = readFileSync(join(root, "docs/sdk.md"), "utf8");
   const examples: Example[] = [];
@@ -30,7 +30,7 @@ export function examplesOfGuide(): Example[] {
   return examples;
 }
 
-/** A folder where the examples run, with the files that they speak of. */
+/** Fills a folder with the files that the examples use. */
 export async function exampleFolder(folder: string): Promise<void> {
   mkdirSync(join(folder, "node_modules/@hearth"), { recursive: true });
   symlinkSync(join(root, "packages/sdk"), join(folder, "node_modules/@hearth/sdk"));
@@ -44,7 +44,7 @@ export async function exampleFolder(folder: string): Promise<void> {
   writeFileSync(join(folder, "rows.jsonl"), `${JSON.stringify(row)}\n`.repeat(3));
 }
 
-/** What an example prints. */
+/** Runs an example and returns its output. */
 export async function runExample(
   hearth: Hearth,
   folder: string,
@@ -64,7 +64,7 @@ export async function runExample(
   return stdout;
 }
 
-/** What the compiler says of the examples that were run. */
+/** Compiles the examples that were run, and returns the compiler's errors. */
 export async function compileExamples(folder: string): Promise<string> {
   writeFileSync(join(folder, "tsconfig.json"), readFileSync(join(root, "tsconfig.base.json")));
   const types = ["--types", "node", "--typeRoots", join(root, "node_modules/@types")];

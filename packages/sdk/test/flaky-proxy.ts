@@ -2,27 +2,27 @@ import { EventEmitter, once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What becomes of one request. */
+/** The fault that the proxy applies to one request. */
 export type Fault =
   | "pass"
-  /** The host never hears of it. */
+  /** The connection breaks before the request reaches the host. */
   | "drop"
-  /** The host answers, and nobody hears of it. */
+  /** The host responds, and the connection breaks before the response reaches the client. */
   | "lose-answer"
-  /** Half of the answer arrives. */
+  /** Half of the response arrives. */
   | "cut-answer"
   /** Half of the request's body arrives. */
   | "cut-body"
-  /** Half of the request's body arrives; then nothing more, until the client leaves. */
+  /** Half of the request's body arrives; then the proxy waits until the client disconnects. */
   | "stall"
   | "unavailable"
-  /** A page of some gateway in between. */
+  /** A 502 with a web page, like that of a gateway. */
   | "page"
   | "delay";
 
 export interface Seen {
   method: string;
-  /** Without query. */
+  /** The path without the query. */
   path: string;
   headers: http.IncomingHttpHeaders;
   fault: Fault;
@@ -30,18 +30,18 @@ export interface Seen {
 
 export interface FlakyProxy {
   origin: string;
-  /** What passed by, newest last. */
+  /** All requests, newest last. */
   seen: Seen[];
-  /** The next requests that `which` lets through meet these, one each; then all pass. */
+  /** Applies one fault to each of the next requests that match `which`; later requests pass. */
   plan(faults: readonly Fault[], which?: (request: Seen) => boolean): void;
-  /** Settles when the host has been sent half of a body that stalls. */
+  /** Settles when half of a stalled body has been sent to the host. */
   stalled(): Promise<void>;
   close(): Promise<void>;
 }
 
 const DELAY_MS = 30;
 
-/** Passes requests on to a host of this machine, and lets some of them fail as networks do. */
+/** Forwards requests to a local port, and makes some of them fail like a faulty network. */
 export async function startFlakyProxy(target: { port: number }): Promise<FlakyProxy> {
   const seen: Seen[] = [];
   let faults: Fault[] = [];
@@ -112,7 +112,7 @@ function passOn(fault: Fault, request: IncomingMessage, response: ServerResponse
       request.socket.destroy();
     });
   } else if (fault === "stall") {
-    // The rest is read all the same: else nobody would notice that the client leaves.
+    // Keep reading the rest: otherwise the proxy wouldn't notice that the client disconnects.
     passHalf(request, upstream, half, host.onStall);
   } else request.pipe(upstream);
   response.on("close", () => upstream.destroy());
@@ -138,7 +138,7 @@ function passAnswer(fault: Fault, from: IncomingMessage, response: ServerRespons
   });
 }
 
-/** @param then called once, when half of the body is on its way to the host */
+/** Forwards half of a request's body. @param then called once, when that half is sent */
 function passHalf(
   request: IncomingMessage,
   upstream: http.ClientRequest,

@@ -6,7 +6,7 @@ import { Fireworks, OPERATIONS } from "../src/index.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-test("what is generated is that of the contract as it stands", () => {
+test("the generated files match the contract", () => {
   for (const [path, text] of Object.entries(generate())) {
     expect(readFileSync(root + path, "utf8") === text, `${path}: run npm run generate in packages/sdk`).toBe(
       true,
@@ -19,7 +19,7 @@ interface Call {
   path: string;
 }
 
-/** Every method of the client, called with names and parameters that any operation takes, and what it sent. */
+/** Calls every method of the client with names and parameters that fit any operation, and returns the requests. */
 async function callsOf(client: Fireworks, sent: Call[]): Promise<Set<string>> {
   const seen = new Set<string>();
   const visit = async (value: unknown): Promise<void> => {
@@ -64,6 +64,6 @@ test("every operation of the contract has a method", async () => {
     const pattern = operation.path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, part);
     return !seen.some((one) => new RegExp(`^${operation.method} ${pattern}$`).test(one));
   });
-  // One is sent over a WebSocket by `audio.transcriptions.stream`, the other by `accountId`.
+  // `audio.transcriptions.stream` sends one of them over a WebSocket, and `accountId()` sends the other.
   expect(missing.map(([id]) => id)).toEqual(["streamTranscription", "verifyApiKey"]);
 });

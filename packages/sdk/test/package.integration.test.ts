@@ -33,18 +33,18 @@ client.models.get("m").catch((error) => {
   console.log(error instanceof sdk.ConnectionError, node.ConnectionError === sdk.ConnectionError, typeof node.uploadModel);
 });`;
 
-test("the packed package is installed without a network and without dependencies", () => {
+test("the packed package installs without a network and without dependencies", () => {
   expect(readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."))).toEqual([
     "@hearth",
   ]);
 });
 
-test("it is used by import, and its two entries share their classes", () => {
+test("the package works with import, and its two entries share their classes", () => {
   const script = `import * as sdk from "@hearth/sdk"; import * as node from "@hearth/sdk/node";${USE}`;
   expect(run(process.execPath, ["--input-type=module", "-e", script])).toBe("true true function\n");
 });
 
-test("it is used by require, and its two entries share their classes", () => {
+test("the package works with require, and its two entries share their classes", () => {
   const script = `const sdk = require("@hearth/sdk"); const node = require("@hearth/sdk/node");${USE}`;
   expect(run(process.execPath, ["-e", script])).toBe("true true function\n");
 });
@@ -59,7 +59,7 @@ export async function use(client: Fireworks): Promise<types.Model | undefined> {
   const llm = new LLM({ model: "m", deploymentType: "auto", client });
   const reply = await llm.chat.completions.create({ messages: [{ role: "user", content: "Hi" }] });
   console.log(reply.choices[0]?.message.content, NotFoundError.name);
-  // @ts-expect-error: a number is no id
+  // @ts-expect-error: a number is not an id
   await client.models.get(5);
   // @ts-expect-error: there is no such field
   await client.deployments.create({ baseModel: "b", nonsense: 1 });
@@ -69,14 +69,14 @@ export async function use(client: Fireworks): Promise<types.Model | undefined> {
 test.each([
   ["ESM", "index.mts"],
   ["CommonJS", "index.cts"],
-])("its types hold for a program in %s", (_, file) => {
+])("the package's types compile in %s", (_, file) => {
   writeFileSync(join(project, file), TYPED);
   const types = ["--types", "node", "--typeRoots", join(root, "node_modules/@types")];
   const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--lib", "es2023"];
   run(join(root, "node_modules/.bin/tsc"), [...options, ...types, file]);
 });
 
-test("a browser's bundle of it needs nothing of Node", async () => {
+test("a browser bundle of the package needs no Node module", async () => {
   const { metafile, outputFiles } = await build({
     stdin: { contents: 'export * from "@hearth/sdk";', resolveDir: project },
     bundle: true,
@@ -92,6 +92,6 @@ test("a browser's bundle of it needs nothing of Node", async () => {
   );
   const text = outputFiles[0]?.text ?? "";
   expect(text).not.toMatch(/\brequire\(|node:/);
-  // So that nobody makes pages heavy without noticing.
+  // A limit, so that growth of the browser bundle is noticed.
   expect(text.length).toBeLessThan(100_000);
 });

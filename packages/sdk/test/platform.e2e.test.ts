@@ -43,7 +43,7 @@ const stateFolder = join(folder, "state");
 let hearth: Hearth;
 let proxy: FlakyProxy;
 let client: Fireworks;
-/** The same host behind a bad network. */
+/** The same host behind a faulty network. */
 let flaky: Fireworks;
 
 function clientOf(options: FireworksOptions = {}): Fireworks {
@@ -82,7 +82,7 @@ function rowsFile(sizeBytes = 1): string {
   return path;
 }
 
-/** What each example prints, by its section. */
+/** The expected output of each example, by its section. */
 const PRINTED: Record<string, RegExp> = {
   Start: /\S/,
   Resources: /^accounts\/local\/datasets\/sums Small sums\naccounts\/local\/datasets\/sums\n2 \d+ true\n$/,
@@ -95,27 +95,27 @@ const PRINTED: Record<string, RegExp> = {
   "Datasets and fine-tuning": /^accounts\/local\/datasets\/rows-[0-9a-f]{24}\ndataset-[0-9a-f]{24}\n$/,
 };
 
-/** They come first, on a fresh platform. */
+/** These tests come first, as the examples need a new platform. */
 describe("docs/sdk.md", () => {
   const examples = examplesOfGuide();
   const place = join(folder, "docs");
   beforeAll(() => exampleFolder(place));
 
-  test("all its code is TypeScript, and one example a section", () => {
+  test("has only TypeScript examples, one in each section", () => {
     expect(examples.map(({ language }) => language)).toEqual(examples.map(() => "ts"));
     expect(examples.map(({ section }) => section)).toEqual(Object.keys(PRINTED));
   });
 
-  test.each(examples)("the example of “$section” runs as it stands", async (example) => {
+  test.each(examples)("has an example in “$section” that runs unchanged", async (example) => {
     expect(await runExample(hearth, place, example)).toMatch(PRINTED[example.section] as RegExp);
   });
 
-  test("the examples keep the types", async () => {
+  test("has examples that pass the type check", async () => {
     expect(await compileExamples(place)).toBe("");
   });
 });
 
-test("every operation that the platform says it has is one of the client's", async () => {
+test("the client has every operation of the platform's OpenAPI document", async () => {
   const { paths } = (await client.request({ method: "GET", path: "/openapi.json" })) as {
     paths: Record<string, object>;
   };
@@ -129,7 +129,7 @@ test("every operation that the platform says it has is one of the client's", asy
 });
 
 describe("resources", () => {
-  test("are made, read, changed, listed and deleted", async () => {
+  test("can be created, read, changed, listed and deleted", async () => {
     const datasetId = newId("d");
     const { name = "" } = await client.datasets.create({ datasetId, dataset: { displayName: "One" } });
     expect(name).toBe(`accounts/local/datasets/${datasetId}`);
@@ -141,7 +141,7 @@ describe("resources", () => {
     await expect(client.datasets.get(datasetId)).rejects.toBeInstanceOf(NotFoundError);
   });
 
-  test("are listed over many pages, each once", async () => {
+  test("are each listed once over many pages", async () => {
     const ids = Array.from({ length: 23 }, (_, i) => `page-${String(i).padStart(2, "0")}`);
     for (const datasetId of ids) await client.datasets.create({ datasetId, dataset: {} });
     const list = client.datasets.list({ filter: 'name : "/page-"', orderBy: "name", pageSize: 5 });
@@ -153,7 +153,7 @@ describe("resources", () => {
     expect(pages).toBe(5);
   });
 
-  test("of users and their keys are reached by names of several parts", async () => {
+  test("below users are reached by nested names", async () => {
     const userId = newId("u");
     await client.users.create({ userId, role: "user", email: `${userId}@example.test` });
     const { keyId, key } = await client.apiKeys.createForUser(userId, { apiKey: { displayName: "k" } });
@@ -163,7 +163,7 @@ describe("resources", () => {
     await expect(clientOf({ apiKey: key }).accountId()).rejects.toBeInstanceOf(AuthenticationError);
   });
 
-  test("that are refused say which field is wrong", async () => {
+  test("that are refused give an error with the invalid field", async () => {
     const error = await client.datasets
       .list({ filter: "nonsense = 1" })
       .page()
@@ -174,7 +174,7 @@ describe("resources", () => {
 });
 
 describe("a wrong address or key", () => {
-  test("is told as what it is, and the key by nobody", async () => {
+  test("gives an error that names the cause and never the key", async () => {
     const wrong = clientOf({ apiKey: "fw_wrong_key_1234", accountId: "local" });
     const error = await wrong.models.get("m").catch((one: unknown) => one);
     expect(error).toBeInstanceOf(AuthenticationError);
@@ -196,11 +196,9 @@ describe("a wrong address or key", () => {
 });
 
 describe("over a network that drops, cuts and delays", () => {
-  const fault = fc.constantFrom<Fault>(
-    ...(["drop", "lose-answer", "cut-answer", "unavailable", "page", "delay"] as const),
-  );
+  const fault = fc.constantFrom<Fault>("drop", "lose-answer", "cut-answer", "unavailable", "page", "delay");
 
-  test("what has an id is made once and deleted, whatever gets lost", async () => {
+  test("a resource with a client-chosen id is created once and deleted, whatever message is lost", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fault, { maxLength: 2 }),
@@ -218,7 +216,7 @@ describe("over a network that drops, cuts and delays", () => {
     );
   });
 
-  test("somebody else's thing of the same id stays a conflict", async () => {
+  test("another client's resource of the same id stays a conflict", async () => {
     const datasetId = newId("d");
     await client.datasets.create({ datasetId, dataset: { displayName: "Theirs" } });
     proxy.plan(["drop"]);
@@ -226,7 +224,7 @@ describe("over a network that drops, cuts and delays", () => {
     await expect(mine).rejects.toBeInstanceOf(ConflictError);
   });
 
-  test("a list is whole, and a reply is asked for once when it may have been given", async () => {
+  test("a list is complete, and a generation that may have run is not requested again", async () => {
     proxy.plan(["cut-answer", "unavailable", "pass", "drop"]);
     const listed: unknown[] = [];
     const models = flaky.models.list({ pageSize: 20 }, { accountId: "fireworks" });
@@ -241,7 +239,7 @@ describe("over a network that drops, cuts and delays", () => {
     expect(proxy.seen).toHaveLength(2);
   });
 
-  test("a stream that is cut off fails after what came before", async () => {
+  test("a stream that is cut off fails after its earlier events", async () => {
     proxy.plan(["cut-answer"]);
     const request = { model: MODEL, prompt: "One two three", max_tokens: 12, stream: true } as const;
     let events = 0;
@@ -252,7 +250,7 @@ describe("over a network that drops, cuts and delays", () => {
     expect(events).toBeGreaterThan(0);
   });
 
-  test("a dataset is uploaded, checked and downloaded", async () => {
+  test("a dataset can be uploaded, validated and downloaded", async () => {
     const path = rowsFile(9 * 1024 ** 2);
     const datasetId = newId("d");
     const isUpload = ({ path: to }: { path: string }) => to.startsWith("/blobs/") || to.includes(":");
@@ -267,7 +265,7 @@ describe("over a network that drops, cuts and delays", () => {
 });
 
 describe("uploads", () => {
-  test("that were ended go on where they stopped, when they are asked for again", async () => {
+  test("that were interrupted resume with the same call", async () => {
     const path = rowsFile(12 * 1024 ** 2);
     const datasetId = newId("d");
     const ended = new AbortController();
@@ -287,7 +285,7 @@ describe("uploads", () => {
     await expect(upload()).rejects.toBeInstanceOf(ConflictError);
   });
 
-  test("of a model follow links, and what comes back is the same", async () => {
+  test("of a model follow links, and its download is identical", async () => {
     const [real, linked] = [join(folder, "real"), join(folder, "linked")];
     await writeTinyModel(real, { shards: 2 });
     mkdirSync(linked);
@@ -306,7 +304,7 @@ describe("uploads", () => {
     }
   });
 
-  test("with a fault say which file; once it is mended, the same call goes through", async () => {
+  test("with an invalid file name the file, and succeed with the same call once it is fixed", async () => {
     const model = join(folder, "faulty");
     await writeTinyModel(model);
     const config = readFileSync(join(model, "config.json"), "utf8");
@@ -319,7 +317,7 @@ describe("uploads", () => {
     expect(await upload("Second")).toMatchObject({ state: "READY", displayName: "Second" });
   });
 
-  test("of rows with a fault name the line", async () => {
+  test("of invalid rows name the line", async () => {
     const path = rowsFile();
     writeFileSync(path, `${ROW.repeat(3)}{"messages": 5}\n`);
     const upload = uploadDataset(client, path, { datasetId: newId("d"), stateFolder: null });
@@ -327,7 +325,7 @@ describe("uploads", () => {
   });
 });
 
-/** A model that is loaded in no time. */
+/** A tiny model, which loads quickly. */
 async function tinyModel(): Promise<string> {
   const path = join(folder, "tiny");
   await writeTinyModel(path);
@@ -335,10 +333,10 @@ async function tinyModel(): Promise<string> {
   return name;
 }
 
-describe("models, datasets and addons as wishes", () => {
+describe("the declarative classes", () => {
   const messages = [{ role: "user", content: "Say hello." }] as const;
 
-  test("a serverless model answers at once, whole and in events", async () => {
+  test("call a serverless model at once, as a whole and as a stream", async () => {
     const llm = new LLM({ client, model: "smollm2-135m-instruct", deploymentType: "auto", temperature: 0 });
     const whole = await llm.chat.completions.create({ messages, max_tokens: 8 });
     let text = "";
@@ -349,7 +347,7 @@ describe("models, datasets and addons as wishes", () => {
     await llm.deleteDeployment();
   });
 
-  test("one deployment is made, however many ask at once; it is changed, found again and deleted", async () => {
+  test("create one deployment for concurrent callers, and can change, find and delete it", async () => {
     const options: LLMOptions = {
       client,
       model: await tinyModel(),
@@ -365,7 +363,8 @@ describe("models, datasets and addons as wishes", () => {
     expect(one.deploymentName).toBe(two.deploymentName);
     const deployment = await client.deployments.get(one.deploymentName ?? "");
     expect(deployment).toMatchObject({
-      ...{ displayName: options.deploymentDisplayName, minReplicaCount: 0 },
+      displayName: options.deploymentDisplayName,
+      minReplicaCount: 0,
       autoscalingPolicy: { scaleUpWindow: "1s", scaleDownWindow: "60s", scaleToZeroWindow: "300s" },
     });
     const larger = await new LLM({ ...options, maxReplicaCount: 3, scaleToZeroWindow: "1h" }).ensureReady();
@@ -391,7 +390,7 @@ describe("models, datasets and addons as wishes", () => {
     await again.deleteDeployment({ ignoreChecks: true });
   }, 120_000);
 
-  test("an addon is loaded where its base model is served, and answers otherwise than it", async () => {
+  test("load an addon beside its base model, with different outputs", async () => {
     const adapter = join(folder, "adapter");
     await writeTinyLora(adapter, { seed: 3 });
     const modelId = newId("lora");
@@ -400,8 +399,12 @@ describe("models, datasets and addons as wishes", () => {
     await uploadModel(client, adapter, { modelId, model: { peftDetails }, stateFolder: null });
     const model = `accounts/local/models/${modelId}`;
     const base = new LLM({
-      ...{ client, model: baseModel, deploymentType: "on-demand", deploymentDisplayName: newId("base") },
-      ...{ enableAddons: true, temperature: 0 },
+      client,
+      model: baseModel,
+      deploymentType: "on-demand",
+      deploymentDisplayName: newId("base"),
+      enableAddons: true,
+      temperature: 0,
     });
     const shared = new LLM({ client, model, deploymentType: "on-demand-lora", temperature: 0 });
     const request = { messages, max_tokens: 8 };
@@ -419,7 +422,7 @@ describe("models, datasets and addons as wishes", () => {
     await client.deployments.delete(baseDeploymentName ?? "", { ignoreChecks: true });
   }, 120_000);
 
-  test("a dataset is uploaded once, by the name and the bytes of its file", async () => {
+  test("upload a dataset once for the same file name and bytes", async () => {
     const path = rowsFile();
     const dataset = await Dataset.fromFile(path, { client: flaky });
     await dataset.sync();
@@ -433,7 +436,7 @@ describe("models, datasets and addons as wishes", () => {
     await expect(dataset.delete()).rejects.toBeInstanceOf(NotFoundError);
   });
 
-  test("fine-tuning passes on what the server says of it", async () => {
+  test("pass on the server's error for fine-tuning", async () => {
     const llm = new LLM({ client, model: MODEL, deploymentType: "auto" });
     const dataset = await Dataset.fromString(ROW.repeat(3), { client });
     await expect(llm.createSupervisedFineTuningJob("job", dataset)).rejects.toBeInstanceOf(NotFoundError);

@@ -11,10 +11,10 @@ import { createLog } from "../../../server/src/platform/telemetry/log.ts";
 
 export interface Store {
   port: number;
-  /** A place for a file of this size. */
+  /** A signed URL for an upload of this size. */
   uploadUrl(key: string, sizeBytes: number): Promise<string>;
   downloadUrl(key: string): Promise<string>;
-  /** Null when there is none. */
+  /** The content of a file; null when there is none. */
   content(key: string): Promise<Buffer | null>;
   write(key: string, content: Buffer): Promise<void>;
   close(): Promise<void>;
@@ -22,19 +22,24 @@ export interface Store {
 
 const HOUR_MS = 3_600_000;
 
-/** The platform's own store of files behind its signed URLs, alone. @param origin what its URLs begin with */
+/** Starts the platform's file store with its signed URLs, without the platform. @param origin the beginning of its URLs */
 export async function startStore(origin: () => string): Promise<Store> {
   const folder = mkdtempSync(join(tmpdir(), "sdk-store-"));
   mkdirSync(join(folder, "objects"));
   const urls = new SignedUrls(Buffer.alloc(32, 7), systemClock);
   const { blobs, uploads } = createLocalBlobs({
-    ...{ folder, clock: systemClock, urls },
+    folder,
+    clock: systemClock,
+    urls,
     origin,
   });
   const server = await createHttpServer({
-    ...{ clock: systemClock, log: createLog("silent"), headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
+    clock: systemClock,
+    log: createLog("silent"),
+    headersTimeoutMs: 60_000,
+    requestTimeoutMs: 60_000,
     authenticate() {
-      throw new Error("nobody needs a key here");
+      throw new Error("the store takes no keys");
     },
     rawRoutes: [],
     register(app) {

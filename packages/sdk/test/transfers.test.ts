@@ -8,9 +8,9 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { saveFiles, write } from "../src/node/download.ts";
 import { FileError, type LocalFile, localFile } from "../src/node/files.ts";
-import type { Session } from "../src/node/sessions.ts";
-import { Transfer, type TransferOptions, type TransferProgress } from "../src/node/transfers.ts";
+import { Transfer, type TransferOptions, type TransferProgress } from "../src/node/transfer.ts";
 import { startSession, uploadFile } from "../src/node/upload-file.ts";
+import type { UploadSession } from "../src/node/upload-sessions.ts";
 import { type Fault, type FlakyProxy, startFlakyProxy } from "./flaky-proxy.ts";
 import { type Store, startStore } from "./store.ts";
 
@@ -35,14 +35,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Pauses of 20 ms at first, growing as ever: a store needs a moment to notice that a connection is gone. */
-const world = {
+/** Pauses grow from 20 ms instead of 500 ms: the store needs a moment to notice a broken connection. */
+const runtime = {
   random: () => 0,
   pause: (ms: number, signal?: AbortSignal) => sleep(ms / 12.5, undefined, { signal }),
 };
 
 function transferOf(options: TransferOptions = {}): Transfer {
-  return new Transfer({ maxRetries: 20, ...options }, world);
+  return new Transfer({ maxRetries: 20, ...options }, runtime);
 }
 
 async function fileOf(content: Buffer): Promise<{ file: LocalFile; key: string }> {
@@ -64,12 +64,18 @@ async function upload(
 }
 
 const PUTS = () => proxy.seen.filter(({ method }) => method === "PUT");
-/** What is asked for of files; how often depends on when the store notices that a connection is gone. */
+/** The file requests without repetitions, whose number depends on when the store notices a broken connection. */
 const RANGES = () => [...new Set(PUTS().map(({ headers }) => headers["content-range"]))];
 
-test("a file of any size arrives, whatever the network does to it", async () => {
+test("an upload of any size arrives whole over a faulty network", async () => {
   const fault = fc.constantFrom<Fault>(
-    ...(["drop", "lose-answer", "cut-answer", "cut-body", "unavailable", "page", "delay"] as const),
+    "drop",
+    "lose-answer",
+    "cut-answer",
+    "cut-body",
+    "unavailable",
+    "page",
+    "delay",
   );
   await fc.assert(
     fc.asyncProperty(
@@ -84,7 +90,7 @@ test("a file of any size arrives, whatever the network does to it", async () => 
   );
 }, 120_000);
 
-test("a large file goes on where it stopped, a small one begins again", async () => {
+test("a large file resumes where it stopped, and a small file starts again", async () => {
   await upload(large, ["pass", "cut-body"]);
   const ranges = PUTS().map(({ headers }) => headers["content-range"]);
   expect(ranges.slice(0, 2)).toEqual([undefined, `bytes */${LARGE_BYTES}`]);
@@ -95,12 +101,12 @@ test("a large file goes on where it stopped, a small one begins again", async ()
   expect(RANGES()).toEqual([undefined]);
 });
 
-test("a store that only takes whole files gets whole files", async () => {
+test("a store without resumable uploads gets whole files", async () => {
   await upload(large, ["unavailable"]);
   expect(proxy.seen[0]?.method).toBe("POST");
   proxy.seen.splice(0);
   const { file, key } = await fileOf(large);
-  const session: Session = { url: await store.uploadUrl(key, LARGE_BYTES), isResumable: false };
+  const session: UploadSession = { url: await store.uploadUrl(key, LARGE_BYTES), isResumable: false };
   proxy.plan(["cut-body", "lose-answer"]);
   await uploadFile(file, session, transferOf(), false);
   expect(PUTS().length).toBeGreaterThan(2);
@@ -108,14 +114,14 @@ test("a store that only takes whole files gets whole files", async () => {
   expect((await store.content(key))?.equals(large)).toBe(true);
 });
 
-test("a URL that was used up by somebody else is a conflict", async () => {
+test("a single-use URL that another client has used throws a ConflictError", async () => {
   const { file, key } = await fileOf(large.subarray(0, 10));
-  const session: Session = { url: await store.uploadUrl(key, 10), isResumable: false };
+  const session: UploadSession = { url: await store.uploadUrl(key, 10), isResumable: false };
   await uploadFile(file, session, transferOf(), false);
   await expect(uploadFile(file, session, transferOf(), false)).rejects.toMatchObject({ status: 409 });
 });
 
-test("another process goes on with the session", async () => {
+test("another process resumes the session", async () => {
   const { file, key } = await fileOf(large);
   const transfer = transferOf();
   const session = await startSession(file, await store.uploadUrl(key, LARGE_BYTES), transfer);
@@ -132,40 +138,44 @@ test("another process goes on with the session", async () => {
   expect(PUTS()).toHaveLength(1);
 });
 
-test("progress goes up to the end, and back only after a failure", async () => {
+test("progress rises to the end, and falls only after a failure", async () => {
   const seen: TransferProgress[] = [];
   const transfer = transferOf({ onProgress: (progress) => seen.push(progress) });
-  transfer.expect("other", 100);
+  transfer.setSize("other", 100);
   const { file, key } = await fileOf(large);
-  transfer.expect(file.name, LARGE_BYTES);
+  transfer.setSize(file.name, LARGE_BYTES);
   const session = await startSession(file, await store.uploadUrl(key, LARGE_BYTES), transfer);
   await uploadFile(file, session, transfer, false);
   const done = seen.map(({ fileDoneBytes }) => fileDoneBytes);
   expect(done).toEqual(done.toSorted((a, b) => a - b));
   expect(seen.at(-1)).toEqual({
-    ...{ phase: "transferring", file: file.name, fileDoneBytes: LARGE_BYTES, fileTotalBytes: LARGE_BYTES },
-    ...{ doneBytes: LARGE_BYTES, totalBytes: LARGE_BYTES + 100 },
+    phase: "transferring",
+    file: file.name,
+    fileDoneBytes: LARGE_BYTES,
+    fileTotalBytes: LARGE_BYTES,
+    doneBytes: LARGE_BYTES,
+    totalBytes: LARGE_BYTES + 100,
   });
 });
 
-test("a file that changes while it is uploaded is named", async () => {
+test("a file that changes during the upload is named", async () => {
   const { file, key } = await fileOf(large.subarray(0, 1_000));
   utimesSync(file.path, 1, 1);
-  const session: Session = { url: await store.uploadUrl(key, 1_000), isResumable: false };
+  const session: UploadSession = { url: await store.uploadUrl(key, 1_000), isResumable: false };
   await expect(uploadFile(file, session, transferOf(), false)).rejects.toThrow(`${file.path} was changed`);
   writeFileSync(file.path, "short");
-  const next: Session = { url: await store.uploadUrl(`${key}-2`, 1_000), isResumable: false };
+  const next: UploadSession = { url: await store.uploadUrl(`${key}-2`, 1_000), isResumable: false };
   await expect(uploadFile(file, next, transferOf(), false)).rejects.toThrow(FileError);
 });
 
-test("an abort ends an upload with its reason", async () => {
+test("an abort rejects an upload with its reason", async () => {
   const abort = new AbortController();
   const reason = new Error("enough");
   const transfer = transferOf({ signal: abort.signal, onProgress: () => abort.abort(reason) });
   await expect(upload(large, [], transfer)).rejects.toBe(reason);
 });
 
-test("no message about a signed URL holds its signature", async () => {
+test("no error message contains the signature of a signed URL", async () => {
   const { file } = await fileOf(large.subarray(0, 10));
   const url = (await store.uploadUrl("uploads/x", 10)).replace(/signature=./, "signature=~");
   const error = await uploadFile(file, { url, isResumable: false }, transferOf(), false).catch(
@@ -188,10 +198,10 @@ async function download(
   return { target, files: await saveFiles(urls, target, transferOf()) };
 }
 
-test("a download is whole, whatever the network does to it", async () => {
+test("a download is whole over a faulty network", async () => {
   await store.write("down/large", large);
   const url = await store.downloadUrl("down/large");
-  const fault = fc.constantFrom<Fault>(...(["drop", "cut-answer", "unavailable", "page", "delay"] as const));
+  const fault = fc.constantFrom<Fault>("drop", "cut-answer", "unavailable", "page", "delay");
   await fc.assert(
     fc.asyncProperty(fc.array(fault, { maxLength: 3 }), async (faults) => {
       const { files } = await download({ "a/b.bin": url }, faults);
@@ -201,14 +211,14 @@ test("a download is whole, whatever the network does to it", async () => {
   );
 }, 120_000);
 
-test("a broken download goes on where it stopped", async () => {
+test("a broken download resumes where it stopped", async () => {
   await store.write("down/again", large);
   await download({ f: await store.downloadUrl("down/again") }, ["cut-answer"]);
   expect(proxy.seen.map(({ headers }) => headers.range)[0]).toBeUndefined();
   expect(proxy.seen[1]?.headers.range).toMatch(/^bytes=[1-9]\d*-$/);
 });
 
-test("a file appears when it is whole, in place of one that was there; nothing else stays behind", async () => {
+test("a file replaces an existing one once it is whole, and no temporary file stays behind", async () => {
   await store.write("down/small", Buffer.from("new"));
   const url = await store.downloadUrl("down/small");
   const target = mkdtempSync(join(folder, "out-"));
@@ -231,7 +241,7 @@ test.each(["../f", "/f", "a/../../f", "a\\f", "", "a//f", "c:f"])(
   },
 );
 
-test("a full disk is told as one, with the file's name", async () => {
+test("a full disk gives an error with the file's name", async () => {
   const full = await open("/dev/full", "w");
   const error = await write(full, Buffer.from("x"), 0, "/data/model.bin").catch((one: unknown) => one);
   await full.close();
@@ -239,7 +249,7 @@ test("a full disk is told as one, with the file's name", async () => {
   expect(String(error)).toBe("FileError: /data/model.bin can't be written: there is no space left (ENOSPC).");
 });
 
-test("the first failure ends all other transfers", async () => {
+test("the first failure aborts all other transfers", async () => {
   const transfer = transferOf({ concurrency: 2 });
   const ended: string[] = [];
   const work = async (name: string): Promise<void> => {

@@ -25,7 +25,7 @@ test.each(["", "5", "h", "1x", "-5m", "1h30", "1 h", "1h 30m", "1e3s", ".s", "1.
   },
 );
 
-test("a sum of parts is the sum of their values", () => {
+test("the value of a duration is the sum of its parts", () => {
   const part = fc.tuple(fc.nat(100_000), fc.constantFrom(...Object.keys(NANOSECONDS)));
   fc.assert(
     fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
@@ -38,7 +38,7 @@ test("a sum of parts is the sum of their values", () => {
   );
 });
 
-test("what is written as seconds is read again", () => {
+test("secondsText and parseDuration are inverse", () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), (nanoseconds) => {
       expect(parseDuration(secondsText(nanoseconds))).toBe(nanoseconds);
@@ -46,7 +46,7 @@ test("what is written as seconds is read again", () => {
   );
 });
 
-test("no text breaks it", () => {
+test("parseDuration never throws", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {
       const parsed = parseDuration(text);

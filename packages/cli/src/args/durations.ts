@@ -1,4 +1,4 @@
-/** Durations as Go's time.ParseDuration has them: `1h30m`, `1.5h`, `300ms`, `0`. */
+/** Durations in the format of Go's time.ParseDuration: `1h30m`, `1.5h`, `300ms`, `0`. */
 
 const NANOSECONDS: Readonly<Record<string, bigint>> = {
   ns: 1n,
@@ -14,7 +14,7 @@ const PART = /^(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/;
 /** Go's longest duration, 292 years. */
 const MAX_NANOSECONDS = 2n ** 63n - 1n;
 
-/** Nanoseconds; null for what is no duration, or a negative one. */
+/** Parses a duration to nanoseconds; null if it is malformed, negative or too long. */
 export function parseDuration(text: string): bigint | null {
   let rest = text.startsWith("+") ? text.slice(1) : text;
   if (rest === "0") return 0n;
@@ -30,7 +30,7 @@ export function parseDuration(text: string): bigint | null {
   return sum > MAX_NANOSECONDS ? null : sum;
 }
 
-/** As the API has durations: seconds with up to nine digits behind the point, `5400s`. */
+/** Formats a duration for the API: seconds with up to nine decimals, `5400s`. */
 export function secondsText(nanoseconds: bigint): string {
   const fraction = String(nanoseconds % 1_000_000_000n).padStart(9, "0");
   return `${nanoseconds / 1_000_000_000n}.${fraction}`.replace(/\.?0*$/, "").concat("s");

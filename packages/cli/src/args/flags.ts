@@ -2,24 +2,23 @@ import { UsageError } from "../errors.ts";
 import { parseDuration, secondsText } from "./durations.ts";
 import { didYouMean } from "./suggest.ts";
 
-/** Named as the reference's help names them. `loads`: numbers by name, `a=1,b=2`; `strings`: repeated, or with commas. */
+/** Types as Fireworks' firectl names them in its help. `loads`: numbers by name, `a=1,b=2`; `strings`: repeated, or separated by commas. */
 export type FlagType = "string" | "int32" | "int64" | "float" | "bool" | "duration" | "strings" | "loads";
 
 export interface Flag {
-  /** Without dashes. */
+  /** The name without dashes. */
   readonly name: string;
   readonly short?: string;
   readonly type: FlagType;
   readonly help: string;
-  /** Where the value goes: a path in the request, such as `autoscalingPolicy.scaleUpWindow`. */
+  /** The path of the request field that the flag sets, such as `autoscalingPolicy.scaleUpWindow`. */
   readonly field?: string;
-  /** Other names. */
   readonly aliases?: readonly string[];
-  /** What may be given; other text is refused. Upper-case values are taken in any case. */
+  /** The allowed values. Upper-case values are matched without regard to case. */
   readonly values?: readonly string[];
-  /** The value names another resource, of the account or the library: its full name is sent. */
+  /** The collection of a resource that the value names. The request contains the full name. */
   readonly names?: Collection;
-  /** Not to be shown. */
+  /** The value must not be printed. */
   readonly isSecret?: boolean;
 }
 
@@ -27,7 +26,12 @@ export type Collection = "models" | "datasets" | "deployments" | "evaluators";
 export type FlagValue = string | number | boolean | readonly string[] | Readonly<Record<string, number>>;
 export type FlagValues = ReadonlyMap<string, FlagValue>;
 
-/** @param text what was given; undefined for `--flag` alone, which booleans can be. @throws UsageError naming the flag */
+/**
+ * Parses the value of a flag.
+ * @param text undefined for a flag without a value, which only booleans may be
+ * @param before the value of an earlier occurrence, which lists and maps extend
+ * @throws UsageError naming the flag
+ */
 export function readFlag(flag: Flag, text: string | undefined, before: FlagValue | undefined): FlagValue {
   if (flag.type === "bool") return readBoolean(flag, text ?? "true");
   if (text === undefined) throw new UsageError(`--${flag.name} needs a value.`);
@@ -39,8 +43,8 @@ export function readFlag(flag: Flag, text: string | undefined, before: FlagValue
         ...((before as readonly string[] | undefined) ?? []),
         ...text
           .split(",")
-          .map((one) => one.trim())
-          .map((one) => (flag.values === undefined ? one : oneOf(flag, one, flag.values))),
+          .map((item) => item.trim())
+          .map((item) => (flag.values === undefined ? item : oneOf(flag, item, flag.values))),
       ];
     case "int32":
       return readNumber(flag, text, /^[-+]?\d{1,10}$/, "a whole number");
@@ -59,7 +63,6 @@ export function readFlag(flag: Flag, text: string | undefined, before: FlagValue
   }
 }
 
-/** `--public`, `--public=false`. */
 function readBoolean(flag: Flag, text: string): boolean {
   if (/^(1|t|true)$/i.test(text)) return true;
   if (/^(0|f|false)$/i.test(text)) return false;
@@ -94,7 +97,7 @@ function wrongValue(flag: Flag, text: string, expected: string): UsageError {
   return new UsageError(`--${flag.name} must be ${expected}, not ${quoted(text)}.`);
 }
 
-/** As JSON has it, shortened: nothing of it reaches a terminal raw. */
+/** A JSON string of at most 80 characters, so that user input can't control the terminal. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }

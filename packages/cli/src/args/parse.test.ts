@@ -19,7 +19,7 @@ function refusal(line: string): string {
   throw new Error("nothing was refused");
 }
 
-describe("flags are read as pflag reads them", () => {
+describe("parseLine follows the rules of pflag", () => {
   test.each([
     ["get model x -a fireworks", { account: "fireworks" }],
     ["-a fireworks get model x", { account: "fireworks" }],
@@ -51,16 +51,16 @@ describe("flags are read as pflag reads them", () => {
     expect(Object.fromEntries(parse(line).flags)).toEqual(flags);
   });
 
-  test("what follows -- is taken as it is", () => {
+  test("arguments after -- are never flags", () => {
     expect(parse("get model -- --help").args).toEqual(["--help"]);
   });
 
-  test("a boolean doesn't swallow what follows", () => {
+  test("a boolean flag doesn't consume the next argument", () => {
     expect(parse("update deployed-model --public my-id").args).toEqual(["my-id"]);
   });
 });
 
-describe("what is wrong is refused with what was probably meant", () => {
+describe("a mistyped command line is refused with a suggestion", () => {
   test.each([
     ["crate model", "Did you mean firectl create?"],
     ["get modle x", "Did you mean firectl get model?"],
@@ -84,12 +84,12 @@ describe("what is wrong is refused with what was probably meant", () => {
     expect(refusal(line)).toContain(expected);
   });
 
-  test("nothing is suggested for what is like nothing", () => {
+  test("a word that resembles no command gets no suggestion", () => {
     expect(refusal("xyzzy")).not.toContain("Did you mean");
   });
 });
 
-test("no command line breaks it", () => {
+test("parseLine throws nothing but usage errors", () => {
   const known = [
     "create",
     "get",

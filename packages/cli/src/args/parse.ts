@@ -4,9 +4,9 @@ import { type Flag, type FlagValue, type FlagValues, quoted, readFlag } from "./
 import { didYouMean } from "./suggest.ts";
 
 export interface ParsedLine {
-  /** Null: the words name no command, but a group of them, or nothing. */
+  /** Null when the words are only the beginning of commands, or there are none. */
   readonly command: Command | null;
-  /** The words that are known: `["create"]`. */
+  /** The recognised words: `["create"]`. */
   readonly words: readonly string[];
   readonly args: readonly string[];
   readonly flags: FlagValues;
@@ -16,9 +16,9 @@ export interface ParsedLine {
 const HELP: Flag = { name: "help", short: "h", type: "bool", help: "" };
 
 /**
- * Reads a command line as pflag does: flags anywhere, `--flag value`, `--flag=value`, `-o json`, `-ojson`, `--` before what
- * only looks like one. A boolean takes its value by `=` alone.
- * @throws UsageError with what was probably meant
+ * Parses a command line as Go's pflag does: flags anywhere, `--flag value`, `--flag=value`, `-o json`, `-ojson`, and `--`
+ * before arguments that only look like flags. A boolean takes a value only after `=`.
+ * @throws UsageError with a suggestion
  */
 export function parseLine(
   argv: readonly string[],
@@ -37,7 +37,7 @@ class LineReader {
   #command: Command | null = null;
   readonly #args: string[] = [];
   readonly #flags = new Map<string, FlagValue>();
-  #isPlain = false;
+  #flagsEnded = false;
   #wantsHelp = false;
 
   constructor(commands: readonly Command[], global: readonly Flag[]) {
@@ -45,15 +45,15 @@ class LineReader {
     this.#global = global;
   }
 
-  /** Takes one argument, or two when the second is the value of the first. Returns how many. */
+  /** Consumes one argument, or a flag and its value. Returns the number of consumed arguments. */
   take(argv: readonly string[], at: number): number {
     const text = argv[at] as string;
-    if (this.#isPlain || text === "-" || !text.startsWith("-")) {
+    if (this.#flagsEnded || text === "-" || !text.startsWith("-")) {
       this.#takeWord(text);
       return 1;
     }
     if (text === "--") {
-      this.#isPlain = true;
+      this.#flagsEnded = true;
       return 1;
     }
     const { flag, value } = this.#split(text);
@@ -96,35 +96,38 @@ class LineReader {
     const depth = this.#words.length;
     const known = this.#candidates.flatMap(({ words }) => words[depth] ?? []);
     const before = ["firectl", ...this.#words].join(" ");
-    const what = depth === 0 ? `There is no command ${quoted(word)}` : `${before} knows no ${quoted(word)}`;
+    const what = depth === 0 ? `There is no command ${quoted(word)}` : `${before} has no ${quoted(word)}`;
     return new UsageError(
       `${what}.${didYouMean(word, known, `${before} `)}`,
-      `Run "${before} --help" for all of them.`,
+      `Run "${before} --help" for a list.`,
     );
   }
 
   #split(text: string): { flag: Flag; value: string | undefined } {
     if (!text.startsWith("--")) {
-      const flag = this.#known().find(({ short }) => short === text[1]);
+      const flag = this.#availableFlags().find(({ short }) => short === text[1]);
       if (flag === undefined) throw this.#unknownFlag(text.slice(0, 2));
       const value = text.slice(2).replace(/^=/, "");
       return { flag, value: text.length === 2 ? undefined : value };
     }
     const equals = text.indexOf("=");
     const name = text.slice(2, equals === -1 ? undefined : equals);
-    const flag = this.#known().find((one) => one.name === name || one.aliases?.includes(name));
+    const flag = this.#availableFlags().find(
+      (candidate) => candidate.name === name || candidate.aliases?.includes(name),
+    );
     if (flag === undefined) throw this.#unknownFlag(`--${name}`);
     return { flag, value: equals === -1 ? undefined : text.slice(equals + 1) };
   }
 
-  #known(): readonly Flag[] {
+  #availableFlags(): readonly Flag[] {
     return this.#command === null ? this.#global : [...this.#command.flags, ...this.#global];
   }
 
   #unknownFlag(text: string): UsageError {
     const line = ["firectl", ...this.#words].join(" ");
-    const names = this.#known().map(({ name }) => name);
-    const where = this.#command === null && this.#words.length > 0 ? ` before the rest of the command` : "";
+    const names = this.#availableFlags().map(({ name }) => name);
+    const where =
+      this.#command === null && this.#words.length > 0 ? ` in this place: name the whole command first` : "";
     return new UsageError(
       `${line} has no flag ${quoted(text)}${where}.${didYouMean(text.replace(/^-+/, ""), names, "--")}`,
       `Run "${line} --help" for all flags.`,
@@ -133,16 +136,16 @@ class LineReader {
 }
 
 /** @throws UsageError for too few or too many arguments */
-export function checkArgs({ words, args }: Command, given: readonly string[]): void {
+export function checkArgs({ words, args }: Command, values: readonly string[]): void {
   const line = ["firectl", ...words.map(([word]) => word)].join(" ");
-  const missing = args.find(({ isOptional }, i) => isOptional !== true && given[i] === undefined);
+  const missing = args.find(({ isOptional }, i) => isOptional !== true && values[i] === undefined);
   if (missing !== undefined) {
     throw new UsageError(`${line} needs <${missing.name}>.`, `Run "${line} --help" for examples.`);
   }
-  const extra = given[args.length];
+  const extra = values[args.length];
   if (extra !== undefined) {
     throw new UsageError(`${line} doesn't take ${quoted(extra)}.`, `Run "${line} --help" for examples.`);
   }
-  const empty = args.find((_, i) => given[i] === "");
+  const empty = args.find((_, i) => values[i] === "");
   if (empty !== undefined) throw new UsageError(`<${empty.name}> is empty.`);
 }

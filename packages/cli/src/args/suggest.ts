@@ -1,4 +1,4 @@
-/** The candidate that was probably meant, or undefined: one that begins with the text, or one with few other letters. */
+/** The candidate most like the text: one that begins with it, or has a small edit distance; undefined if none is close. */
 export function nearest(text: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let fewest = Math.min(3, Math.ceil(text.length / 2));
@@ -13,13 +13,13 @@ export function nearest(text: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** ` Did you mean "x"?`, or nothing. */
+/** ` Did you mean x?`, or an empty string. */
 export function didYouMean(text: string, candidates: Iterable<string>, prefix = ""): string {
   const found = nearest(text, candidates);
   return found === undefined ? "" : ` Did you mean ${prefix}${found}?`;
 }
 
-/** Letters to insert, delete, replace or swap with the next one. */
+/** The Damerau-Levenshtein distance (optimal string alignment); 4 if the lengths differ by more than 3. */
 function editsBetween(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 3) return 4;
   let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];

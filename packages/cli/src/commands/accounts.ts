@@ -6,9 +6,9 @@ import type { Context } from "./context.ts";
 import { optionsOf, requestFields, requireFields } from "./crud.ts";
 
 export const getAccount: Run = async (context) => {
-  const accountId = await target(context);
+  const accountId = await accountIdOf(context);
   const client = await context.client();
-  await context.out.thing({ ...(await client.accounts.get(accountId, {}, optionsOf(context))) });
+  await context.out.resource({ ...(await client.accounts.get(accountId, {}, optionsOf(context))) });
 };
 
 export const updateAccount: Run = async (context) => {
@@ -16,23 +16,24 @@ export const updateAccount: Run = async (context) => {
   const fields: types.Account = requireFields(context, {
     ...(await requestFields(context)),
     ...(alerts !== undefined && {
-      notificationSettings: { monthlySpendThresholds: alerts.filter((one) => one !== "").map(money) },
+      notificationSettings: { monthlySpendThresholds: alerts.filter((amount) => amount !== "").map(money) },
     }),
   });
-  const accountId = await target(context);
+  const accountId = await accountIdOf(context);
   const client = await context.client();
-  await context.out.thing({ ...(await client.accounts.update(accountId, fields, optionsOf(context))) });
+  await context.out.resource({ ...(await client.accounts.update(accountId, fields, optionsOf(context))) });
 };
 
-/** The account that is named, else the one that commands work in. */
-async function target(context: Context): Promise<string> {
-  const [given] = context.args;
-  return given?.replace(/^accounts\//, "") ?? (await context.account());
+/** The account named in the arguments; without one, the account of the settings. */
+async function accountIdOf(context: Context): Promise<string> {
+  const [account] = context.args;
+  return account?.replace(/^accounts\//, "") ?? (await context.account());
 }
 
-/** `49.50` as the API has amounts. */
+/** Parses an amount such as `49.50`. */
 function money(usd: string): types.Money {
   const [, units, fraction = ""] = /^(\d{1,9})(?:\.(\d{1,6}))?$/.exec(usd) ?? [];
-  if (units === undefined) throw new UsageError(`--spend-alerts-usd can't be ${quoted(usd)}: try 10,49.50.`);
+  if (units === undefined)
+    throw new UsageError(`--spend-alerts-usd must be amounts such as 10,49.50, not ${quoted(usd)}.`);
   return { currencyCode: "USD", units, nanos: Number(fraction.padEnd(9, "0")) };
 }

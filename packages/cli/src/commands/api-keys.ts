@@ -8,25 +8,28 @@ export const createApiKey: Run = async (context) => {
   const client = await context.client();
   const params = { apiKey: await requestFields(context) };
   const user = context.text("user");
-  const made =
+  const created =
     user === undefined
       ? await client.apiKeys.create(params, optionsOf(context))
       : await client.apiKeys.createForUser(readName("user", "users", user), params, optionsOf(context));
-  const { keyId, displayName, key, secure, ...others } = made;
-  await context.out.thing({ keyId, displayName, key, secure, ...others });
+  const { keyId, displayName, key, secure, ...others } = created;
+  await context.out.resource({ keyId, displayName, key, secure, ...others });
   await context.out.notice("Be sure to save this key. It will not be shown again.");
 };
 
 export const updateApiKey: Run = async (context) => {
   const keyId = targetName(context);
-  const given = context.text("user");
+  const userFlag = context.text("user");
   const fields = requireFields(context, await requestFields(context));
-  const user = given === undefined ? await ownUser(context) : readName("user", "users", given);
+  const user = userFlag === undefined ? await ownUser(context) : readName("user", "users", userFlag);
   if (user === null)
-    throw new UsageError("The host doesn't say who you are.", "Say whose key it is: --user.");
+    throw new UsageError(
+      "The host doesn't say which user you are.",
+      "Name the owner of the key with --user.",
+    );
   const client = await context.client();
   const changed = await client.apiKeys.updateForUser(`${user}/apiKeys/${keyId}`, fields, optionsOf(context));
-  await context.out.thing({ ...changed });
+  await context.out.resource({ ...changed });
 };
 
 export const deleteApiKey: Run = async (context) => {
@@ -42,10 +45,10 @@ export const getApiKey: Run = async (context) => {
   const found = items.find((key) => key.keyId === keyId);
   if (found === undefined)
     throw new CliError(`There is no API key ${keyId}.`, 'See "firectl list api-key --all-users".');
-  await context.out.thing({ ...found });
+  await context.out.resource({ ...found });
 };
 
-/** A host that doesn't say who is asking lists what it shows that person. */
+/** Lists the user's own keys. A host that doesn't name the user decides which keys it lists. */
 export const listApiKeys: Run = async (context) => {
   const client = await context.client();
   const isAll = context.flags.get("all-users") === true || context.isDryRun;

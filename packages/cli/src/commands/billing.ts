@@ -7,17 +7,17 @@ import { listParams, noteNextPage, optionsOf, requestFields, requireFields } fro
 
 export const getBilling: Run = async (context) => {
   const client = await context.client();
-  await context.out.thing({ ...(await client.billing.get({}, optionsOf(context))) });
+  await context.out.resource({ ...(await client.billing.get({}, optionsOf(context))) });
 };
 
 export const updateBilling: Run = async (context) => {
   const fields = requireFields(context, await requestFields(context));
   const terms = fields["tier"] === "AUTOMATIC" ? { ...fields, tier: null } : fields;
   const client = await context.client();
-  await context.out.thing({ ...(await client.billing.update(terms, optionsOf(context))) });
+  await context.out.resource({ ...(await client.billing.update(terms, optionsOf(context))) });
 };
 
-/** Figures of the text; JSON has all of them. */
+/** The columns of the text output; JSON has all fields. */
 const FIGURES: readonly Column[] = [
   ["REQUESTS", "requests"],
   ["PROMPT TOKENS", "promptTokens"],
@@ -28,7 +28,7 @@ const FIGURES: readonly Column[] = [
   ["COST USD", "cost"],
 ];
 
-/** Prints one page of groups or, with `--no-paginate`, all; never holds more than one. */
+/** Prints one page of groups, or all pages with `--no-paginate`. Holds one page at a time. */
 export const reportUsage: Run = async (context) => {
   const { out, flags } = context;
   const client = await context.client();
@@ -49,13 +49,13 @@ export const reportUsage: Run = async (context) => {
     await out.raw(writer.page(usage.map((group) => ({ ...group }))));
     pageToken = report.nextPageToken;
     if (pageToken !== "" && flags.get("no-paginate") === true) continue;
-    await end(context, writer, report, count);
+    await printTotals(context, writer, report, count);
     return;
   }
 };
 
-/** What all groups come to; a page holds what is the same of each. */
-async function end(
+/** Prints the totals, which every page repeats, and how to get the next page. */
+async function printTotals(
   context: Context,
   writer: Table | ListJson,
   report: Omit<types.UsageReport, "usage">,

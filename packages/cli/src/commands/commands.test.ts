@@ -69,19 +69,30 @@ const SCHEMA_OF: Record<string, string> = {
 };
 /** Query parameters. */
 const PARAMETERS = [
-  ...["deploymentId", "disableSpeculativeDecoding", "showDeleted", "userId"],
-  ...["supervisedFineTuningJobId", "reinforcementFineTuningJobId", "replicaCount"],
-  ...["accountId", "reservationId", "allowMissing", "ignoreChecks", "hard", "replaceMergedAddon"],
-  // Of a change alone.
-  ...["disabled"],
-  // Of a booking alone, not of its receipt.
-  ...["requestId", "granted"],
+  "deploymentId",
+  "disableSpeculativeDecoding",
+  "showDeleted",
+  "userId",
+  "supervisedFineTuningJobId",
+  "reinforcementFineTuningJobId",
+  "replicaCount",
+  "accountId",
+  "reservationId",
+  "allowMissing",
+  "ignoreChecks",
+  "hard",
+  "replaceMergedAddon",
+  // Fields that only an update takes.
+  "disabled",
+  // Fields of a booking request that its receipt lacks.
+  "requestId",
+  "granted",
 ];
 
 describe.each(COMMANDS.map((command) => [commandName(command), command] as const))(
   "firectl %s",
   (name, command) => {
-    test("has examples that it understands", () => {
+    test("has examples that parse", () => {
       expect(command.examples.length).toBeGreaterThan(0);
       for (const example of command.examples) {
         const line = example.replace(/^source <\((.*)\)$/, "$1").replace(/ > .*$/, "");
@@ -102,14 +113,14 @@ describe.each(COMMANDS.map((command) => [commandName(command), command] as const
       expect(await firectl(["help", ...name.split(" ")])).toEqual(await firectl([...name.split(" "), "-h"]));
     });
 
-    test("has no two flags of a name, and a sentence about each", () => {
+    test("has unique flag names, and a sentence of help for each flag", () => {
       const all: readonly Flag[] = [...command.flags, ...GLOBAL_FLAGS];
       const names = all.flatMap((flag) => [flag.name, ...(flag.aliases ?? [])]);
       expect(new Set(names).size).toBe(names.length);
       for (const { help } of all) expect(help).toMatch(/[.)]$/);
     });
 
-    test("sets fields that the contract has", () => {
+    test("sets only fields of the contract", () => {
       const { resource } = command as ResourceCommand;
       if (resource === undefined) return;
       const schema = schemas[SCHEMA_OF[resource.collection] as string];
@@ -123,7 +134,7 @@ describe.each(COMMANDS.map((command) => [commandName(command), command] as const
       expect(columns).toEqual([]);
     });
 
-    test("can be loaded", async () => {
+    test("loads its code", async () => {
       expect(typeof (await command.load())).toBe("function");
     });
   },
@@ -137,15 +148,15 @@ test.each([
   ["AcceleratorType", ACCELERATOR_TYPES],
   ["DirectRouteType", DIRECT_ROUTE_TYPES],
   ["Region", REGIONS],
-])("%s: flags take what the contract has", (name, values) => {
+])("flags accept exactly the contract's values of %s", (name, values) => {
   const known = schemas[name]?.enum?.filter((value) => !value.endsWith("_UNSPECIFIED")) ?? [];
   expect([...values].sort()).toEqual([...known].sort());
 });
 
-test("firectl alone says what there is, and groups of commands say theirs", async () => {
+test("firectl without arguments lists all commands, and a command group lists its own", async () => {
   expect((await firectl([])).stdout).toContain("load-lora");
   expect((await firectl("create --help")).stdout).toContain("deployed-model");
   const { code, stderr } = await firectl("create");
   expect(code).toBe(2);
-  expect(stderr).toContain("firectl create what? It knows model, dataset");
+  expect(stderr).toContain("firectl create needs a resource: model, dataset");
 });

@@ -3,7 +3,7 @@ import type { FlagValue } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
 import { ListJson } from "../output/json.ts";
 import { Table } from "../output/table.ts";
-import type { Thing } from "../output/text.ts";
+import type { ResourceObject } from "../output/text.ts";
 import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
 import { checkNewId, fullName, readName } from "./names.ts";
@@ -14,46 +14,48 @@ interface CallOptions {
   signal: AbortSignal;
 }
 
-/** What the client has for every kind that the commands are about, as far as the kind has it. */
+/** The client's methods of a resource. A resource may lack some of them. */
 interface Methods {
-  get(name: string, params: object, options: CallOptions): Promise<Thing>;
-  list(params: object, options: CallOptions): Listing<Thing>;
-  create(params: object, options: CallOptions): Promise<Thing>;
-  update(name: string, params: object, options: CallOptions): Promise<Thing>;
-  delete(name: string, params: object, options: CallOptions): Promise<Thing>;
-  undelete(name: string, params: object, options: CallOptions): Promise<Thing>;
-  scale(name: string, params: object, options: CallOptions): Promise<Thing>;
+  get(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
+  list(params: object, options: CallOptions): Listing<ResourceObject>;
+  create(params: object, options: CallOptions): Promise<ResourceObject>;
+  update(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
+  delete(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
+  undelete(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
+  scale(name: string, params: object, options: CallOptions): Promise<ResourceObject>;
 }
 
-/** Items of a page when all are listed; the most that a page has. */
+/** The page size for `--no-paginate`: the largest that the API accepts. */
 const ALL_PAGE_SIZE = 200;
 
-/** What each verb does with a kind that needs nothing of its own. */
-export const RUNS: Readonly<Record<VerbName, Run>> = {
-  get: async (context) => context.out.thing(await getThing(context, targetName(context))),
+/** The default function of each verb, for resources whose verb has no `load`. */
+export const DEFAULT_RUNS: Readonly<Record<VerbName, Run>> = {
+  get: async (context) => context.out.resource(await getObject(context, targetName(context))),
   list,
-  create: async (context) => context.out.thing(await createThing(context, await requestFields(context))),
+  create: async (context) => context.out.resource(await createObject(context, await requestFields(context))),
   update,
   async delete(context) {
     const name = targetName(context);
     const params = await requestFields(context);
     await (await methodsOf(context)).delete(name, params, optionsOf(context));
     if (context.flags.get("wait") === true)
-      await waitUntilGone(context, resourceOf(context), name, () => getThing(context, name));
+      await waitUntilGone(context, resourceOf(context), name, () => getObject(context, name));
     await context.out.done(`Deleted ${resourceOf(context).title} ${name}.`);
   },
   async undelete(context) {
     const name = targetName(context);
-    const made = await (await methodsOf(context)).undelete(name, {}, optionsOf(context));
-    await context.out.thing(await settled(context, made));
+    const created = await (await methodsOf(context)).undelete(name, {}, optionsOf(context));
+    await context.out.resource(await settled(context, created));
   },
   async scale(context) {
     const name = targetName(context);
     const fields = await requestFields(context);
     if (Object.keys(fields).length === 0)
-      throw new UsageError("--replica-count says to how many replicas to scale.");
+      throw new UsageError(
+        "firectl scale deployment changes nothing without a flag: --replica-count says how many replicas to run.",
+      );
     await (await methodsOf(context)).scale(name, fields, optionsOf(context));
-    await context.out.thing(await getThing(context, name));
+    await context.out.resource(await getObject(context, name));
   },
 };
 
@@ -61,37 +63,37 @@ export function resourceOf({ command }: Context): Resource {
   return (command as ResourceCommand).resource;
 }
 
-export function optionsOf({ world }: Context): CallOptions {
-  return { signal: world.signal };
+export function optionsOf({ processContext }: Context): CallOptions {
+  return { signal: processContext.signal };
 }
 
-/** The name of the thing that the command is about: its first argument. */
+/** The name of the resource in the first argument. */
 export function targetName(context: Context): string {
   const { title, collection, idPattern } = resourceOf(context);
   return readName(title, collection, context.args[0] as string, idPattern);
 }
 
-/** The fields that the flags set, by the paths that the flags have. */
+/** The request fields that the flags set. */
 export async function requestFields(context: Context): Promise<Record<string, unknown>> {
   checkIds(context);
   const fields: Record<string, unknown> = {};
   for (const { name, field, names } of context.command.flags) {
     const value = context.flags.get(name);
     if (value === undefined || field === undefined) continue;
-    const isNamed = names !== undefined && value !== "";
-    setField(fields, field, isNamed ? await fullName(context, names, value as string) : value);
+    const isName = names !== undefined && value !== "";
+    setField(fields, field, isName ? await fullName(context, names, value as string) : value);
   }
   return fields;
 }
 
-/** Ids are checked before the first of them is looked up. @throws UsageError */
+/** Checks all names and ids before the first request. @throws UsageError */
 function checkIds(context: Context): void {
   const { newId, title } = (context.command as Partial<ResourceCommand>).resource ?? {};
   for (const { name, field, names } of context.command.flags) {
     const value = context.text(name);
     if (value === undefined || value === "") continue;
     if (names !== undefined) readName(names.slice(0, -1), names, value);
-    if (field !== undefined && field === newId) checkNewId(title ?? "thing", value);
+    if (field !== undefined && field === newId) checkNewId(title ?? "resource", value);
   }
 }
 
@@ -106,26 +108,29 @@ export function setField(target: Record<string, unknown>, path: string, value: F
   inner[last] = value;
 }
 
-/** Makes a thing; its id comes from the first argument or a flag. Waits when that is wished. */
-export async function createThing(context: Context, fields: Record<string, unknown>): Promise<Thing> {
+/** Creates a resource, and waits for it with `--wait`. `fields` may contain the new id. */
+export async function createObject(
+  context: Context,
+  fields: Record<string, unknown>,
+): Promise<ResourceObject> {
   const { newId = "", envelope } = resourceOf(context);
-  const { [newId]: id = undefined, ...thing } = fields;
+  const { [newId]: id = undefined, ...object } = fields;
   const params = {
-    ...(envelope === undefined ? thing : { [envelope]: thing }),
+    ...(envelope === undefined ? object : { [envelope]: object }),
     ...(id !== undefined && { [newId]: id }),
   };
-  const made = await (await methodsOf(context)).create(params, optionsOf(context));
-  return settled(context, made);
+  const created = await (await methodsOf(context)).create(params, optionsOf(context));
+  return settled(context, created);
 }
 
-/** The thing as it is when its states have come to an end, with `--wait`; else as it is. */
-export async function settled(context: Context, thing: Thing): Promise<Thing> {
-  if (context.flags.get("wait") !== true) return thing;
-  const name = String(thing["name"]);
-  return waitFor(context, resourceOf(context), name, () => getThing(context, name));
+/** With `--wait`, waits for a final state and returns the resource in it; otherwise returns `object`. */
+export async function settled(context: Context, object: ResourceObject): Promise<ResourceObject> {
+  if (context.flags.get("wait") !== true) return object;
+  const name = String(object["name"]);
+  return waitFor(context, resourceOf(context), name, () => getObject(context, name));
 }
 
-async function getThing(context: Context, name: string): Promise<Thing> {
+async function getObject(context: Context, name: string): Promise<ResourceObject> {
   return (await methodsOf(context)).get(name, {}, optionsOf(context));
 }
 
@@ -135,14 +140,14 @@ export function requireFields<Fields extends object>(context: Context, fields: F
   const flags = context.command.flags
     .filter(({ field }) => field !== undefined)
     .map((flag) => `--${flag.name}`);
-  throw new UsageError("Nothing is to be changed.", `Add at least one of ${flags.join(", ")}.`);
+  throw new UsageError("The command changes nothing.", `Add at least one of ${flags.join(", ")}.`);
 }
 
 async function update(context: Context): Promise<void> {
   const name = targetName(context);
   const fields = requireFields(context, await requestFields(context));
   const changed = await (await methodsOf(context)).update(name, fields, optionsOf(context));
-  await context.out.thing(await settled(context, changed));
+  await context.out.resource(await settled(context, changed));
 }
 
 async function list(context: Context): Promise<void> {
@@ -157,17 +162,20 @@ export function listParams(context: Context): Record<string, unknown> {
     "page-token": "pageToken",
   };
   const fields = Object.entries(names).map(([flag, name]) => [name, context.flags.get(flag)] as const);
-  const ofKind = context.command.flags.flatMap(({ name, field }) =>
+  const resourceFields = context.command.flags.flatMap(({ name, field }) =>
     field === undefined ? [] : [[field, context.flags.get(name)] as const],
   );
   const pageSize = context.flags.get("page-size");
   if (typeof pageSize === "number" && pageSize < 1) throw new UsageError("--page-size must be at least 1.");
   const all = context.flags.get("no-paginate") === true ? { pageSize: ALL_PAGE_SIZE } : {};
-  return { ...all, ...Object.fromEntries([...fields, ...ofKind].filter(([, value]) => value !== undefined)) };
+  return {
+    ...all,
+    ...Object.fromEntries([...fields, ...resourceFields].filter(([, value]) => value !== undefined)),
+  };
 }
 
-/** Prints one page or, with `--no-paginate`, all; never holds more than one. */
-export async function printList(context: Context, listing: Listing<Thing>): Promise<void> {
+/** Prints one page, or all pages with `--no-paginate`. Holds one page at a time. */
+export async function printList(context: Context, listing: Listing<ResourceObject>): Promise<void> {
   const { out } = context;
   const { columns, collection } = resourceOf(context);
   const isText = out.format === "text";

@@ -10,14 +10,14 @@ export const createDataset: Run = async (context) => {
   const datasetId = checkNewId("dataset", id);
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory()) {
-    throw new CliError(`${path} is a folder, where a JSONL file belongs.`, "Name the file in it.");
+    throw new CliError(`${path} is a folder, where a JSONL file belongs.`, "Give the path of the file.");
   }
   const dataset = await requestFields(context);
   const client = await context.client();
   const { uploadDataset } = await import("@hearth/sdk/node");
   const stateFolder = await uploadState(context);
-  const made = await transfer(context, "Uploading", (options) =>
+  const created = await transfer(context, "Uploading", (options) =>
     uploadDataset(client, path, { ...options, datasetId, dataset, stateFolder }),
   );
-  await context.out.thing({ ...made });
+  await context.out.resource({ ...created });
 };

@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
 import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
-import { createThing, requestFields } from "./crud.ts";
+import { createObject, requestFields } from "./crud.ts";
 import { fullName, readName } from "./names.ts";
 
 export const createDeployment: Run = async (context) => {
@@ -11,14 +11,14 @@ export const createDeployment: Run = async (context) => {
   if (model === undefined || (positional !== undefined && flag !== undefined && positional !== flag)) {
     throw new UsageError(
       "firectl create deployment needs one model.",
-      'Such as "firectl create deployment my-model", or --model-id my-model.',
+      'For example "firectl create deployment my-model", or --model-id my-model.',
     );
   }
   checkSpeculation(context);
   readName("model", "models", model);
   const fields = await requestFields(context);
-  await context.out.thing(
-    await createThing(context, { ...fields, baseModel: await fullName(context, "models", model) }),
+  await context.out.resource(
+    await createObject(context, { ...fields, baseModel: await fullName(context, "models", model) }),
   );
 };
 

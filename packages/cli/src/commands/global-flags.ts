@@ -1,6 +1,6 @@
 import type { Flag } from "../args/flags.ts";
 
-/** What every command takes. */
+/** Flags of every command. */
 export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "account", short: "a", type: "string", help: "The account to work in. Default: the key's." },
   {
@@ -29,22 +29,26 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   },
 ];
 
-/** How much of a list is wanted. */
+/** Flags of commands that list pages. */
 export const PAGE_FLAGS: readonly Flag[] = [
   {
     name: "page-size",
     type: "int32",
-    help: "How many to list at most. Default: 50, or what the host allows.",
+    help: "The most items to list. Default: 50, or the host's limit.",
   },
-  { name: "page-token", type: "string", help: "The page to list." },
+  {
+    name: "page-token",
+    type: "string",
+    help: "The page to list, as the notice of the page before shows it.",
+  },
   { name: "no-paginate", type: "bool", help: "List all pages." },
 ];
 
-export const QUIET: Flag = { name: "quiet", type: "bool", help: "Print errors and the result alone." };
+export const QUIET: Flag = { name: "quiet", type: "bool", help: "Print only errors and the result." };
 
 export function waitFlags(until: string): readonly Flag[] {
   return [
     { name: "wait", type: "bool", help: `Wait until ${until}.` },
-    { name: "wait-timeout", type: "duration", help: "How long --wait waits at most. Default: 1h." },
+    { name: "wait-timeout", type: "duration", help: "The longest time that --wait waits. Default: 1h." },
   ];
 }

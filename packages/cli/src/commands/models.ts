@@ -6,7 +6,7 @@ import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
 import { optionsOf, requestFields } from "./crud.ts";
 import { checkNewId, readName } from "./names.ts";
-import { MODEL } from "./resources/models.ts";
+import { MODEL_LIFECYCLE } from "./resources/lifecycles.ts";
 import { waitFor } from "./wait.ts";
 
 export const createModel: Run = async (context) => {
@@ -20,27 +20,30 @@ export const createModel: Run = async (context) => {
   const client = await context.client();
   const { uploadModel } = await import("@hearth/sdk/node");
   const stateFolder = await uploadState(context);
-  const made = await transfer(context, "Uploading", (options) =>
+  const created = await transfer(context, "Uploading", (options) =>
     uploadModel(client, path, { ...options, modelId, model, stateFolder }),
   );
-  await context.out.thing({ ...made });
+  await context.out.resource({ ...created });
 };
 
-/** One file is a whole model only as GGUF. */
+/** @throws CliError for a single file that isn't GGUF: other formats need a folder of files */
 async function checkFiles(path: string): Promise<void> {
   const found = await stat(path).catch(() => null);
   if (found?.isFile() && !path.endsWith(".gguf")) {
-    throw new CliError(`${path} is a file, where a folder of a model's files belongs.`, "Name its folder.");
+    throw new CliError(
+      `${path} is a file, where a folder of a model's files belongs.`,
+      "Give the path of the folder.",
+    );
   }
 }
 
-/** What has a base model is an addon; what else it is, its files say. */
+/** A model with a base model is a LoRA addon. Otherwise the upload derives the kind from the files. */
 async function modelFields(context: Context): Promise<types.Model> {
   const fields = (await requestFields(context)) as types.Model;
   return fields.peftDetails === undefined ? fields : { kind: "HF_PEFT_ADDON", ...fields };
 }
 
-/** Null for a path of this machine. */
+/** Parses `s3://bucket/path`; null for a local path. @throws UsageError without a bucket */
 function readS3Address(path: string): { s3Bucket: string; s3Path: string } | null {
   if (!path.startsWith("s3://")) return null;
   const [, s3Bucket = "", s3Path = ""] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(path) ?? [];
@@ -49,9 +52,9 @@ function readS3Address(path: string): { s3Bucket: string; s3Path: string } | nul
 }
 
 function refuseS3Flags({ flags }: Context): void {
-  const given = ["aws-access-key-id", "aws-secret-access-key"].find((name) => flags.has(name));
-  if (given !== undefined)
-    throw new UsageError(`--${given} is for models in S3: the path must be like s3://my-bucket/path/.`);
+  const flag = ["aws-access-key-id", "aws-secret-access-key"].find((name) => flags.has(name));
+  if (flag !== undefined)
+    throw new UsageError(`--${flag} is for models in S3: the path must be like s3://my-bucket/path/.`);
 }
 
 async function importFromS3(
@@ -66,11 +69,12 @@ async function importFromS3(
     context.text("aws-secret-access-key"),
   ];
   const isOneMissing = (accessKeyId === undefined) !== (accessSecret === undefined);
-  if (isOneMissing) throw new UsageError("--aws-access-key-id and --aws-secret-access-key go together.");
+  if (isOneMissing)
+    throw new UsageError("--aws-access-key-id and --aws-secret-access-key go together: set both or neither.");
   const fields: types.Model = { kind: "HF_BASE_MODEL", ...model };
   await client.models.create({ modelId, model: fields }, optionsOf(context)).catch(async (error: unknown) => {
     if (!(error instanceof ConflictError)) throw error;
-    // One whose import failed is taken up again.
+    // A model that is still UPLOADING is one whose import failed: import it again.
     const found = await client.models.get(modelId, {}, optionsOf(context));
     if (found.state !== "UPLOADING") throw error;
   });
@@ -82,19 +86,19 @@ async function importFromS3(
   await printModel(context, modelId);
 }
 
-/** What has another name than in the library needs a server that takes `sourceModel`. */
+/** Copies a model. `sourceModel` is an extension of Hearth, so it is sent only if the source is not the library model of that id. */
 export const importModel: Run = async (context) => {
-  const [from = ""] = context.args;
-  const name = readName("model", "models", from);
+  const [source = ""] = context.args;
+  const name = readName("model", "models", source);
   const modelId = checkNewId("model", context.text("model-id") ?? idOf(name));
-  const isSameId = modelId === idOf(name) && !isElsewhere(name);
+  const isSameId = modelId === idOf(name) && !isOutsideLibrary(name);
   const sourceModel = name.startsWith("accounts/") ? name : `accounts/fireworks/models/${name}`;
   const client = await context.client();
   await client.models.import(modelId, isSameId ? {} : ({ sourceModel } as object), optionsOf(context));
   await printModel(context, modelId);
 };
 
-function isElsewhere(name: string): boolean {
+function isOutsideLibrary(name: string): boolean {
   return name.startsWith("accounts/") && !name.startsWith("accounts/fireworks/");
 }
 
@@ -104,35 +108,36 @@ export const prepareModel: Run = async (context) => {
   const client = await context.client();
   await client.models.prepare(name, request, optionsOf(context));
   const model = await printModel(context, name);
-  const wanted = request.precision ?? "FP8";
-  if (context.flags.get("wait") === true && model.precisions?.includes(wanted) === false) {
+  const precision = request.precision ?? "FP8";
+  if (context.flags.get("wait") === true && model.precisions?.includes(precision) === false) {
     throw new CliError(
-      `${name} was not prepared for ${wanted}: ${model.status?.message || "the host doesn't say why."}`,
+      `${name} was not prepared for ${precision}: ${model.status?.message || "the host doesn't say why."}`,
     );
   }
 };
 
 export const downloadModel: Run = async (context) => {
-  const [from = "", folder = ""] = context.args;
-  const name = readName("model", "models", from);
-  const there = await stat(folder).catch(() => null);
-  if (there?.isDirectory() === false) {
-    throw new CliError(`${folder} is a file, where a folder belongs.`, "Choose another place.");
+  const [source = "", folder = ""] = context.args;
+  const name = readName("model", "models", source);
+  const existing = await stat(folder).catch(() => null);
+  if (existing?.isDirectory() === false) {
+    throw new CliError(`${folder} is a file, where a folder belongs.`, "Choose another path.");
   }
   const client = await context.client();
   const { downloadModel: download } = await import("@hearth/sdk/node");
   const paths = await transfer(context, "Downloading", (options) => download(client, name, folder, options));
-  if (context.out.format === "json") await context.out.thing({ files: paths });
+  if (context.out.format === "json") await context.out.resource({ files: paths });
   else await context.out.raw(paths.map((path) => `${path}\n`).join(""));
 };
 
-/** With `--wait`, as it is in the end. */
+/** Prints a model; with `--wait`, once it is in a final state. */
 async function printModel(context: Context, name: string): Promise<types.Model> {
   const client = await context.client();
   const get = async (): Promise<types.Model & Record<string, unknown>> => ({
     ...(await client.models.get(name, {}, optionsOf(context))),
   });
-  const model = context.flags.get("wait") === true ? await waitFor(context, MODEL, name, get) : await get();
-  await context.out.thing(model);
+  const model =
+    context.flags.get("wait") === true ? await waitFor(context, MODEL_LIFECYCLE, name, get) : await get();
+  await context.out.resource(model);
   return model;
 }

@@ -6,23 +6,23 @@ import type { Context } from "./context.ts";
 /** The account that owns the library of models. */
 const LIBRARY = "fireworks";
 const ACCOUNT_ID = /^[A-Za-z0-9_][\w.~-]{0,126}$/;
-/** What is there already may begin with a digit and have capitals: hosts make up such ids. */
+/** Ids of existing resources: hosts generate ids with capitals or a leading digit. */
 const ID = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 const NEW_ID = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 const NEW_RULE = 'it has 1 to 63 characters a-z, 0-9 and "-", begins with a letter and doesn\'t end with "-"';
 const RULE = '1 to 63 letters, digits and "-", not "-" at either end';
 
-/** @throws UsageError unless the id may be one of a new thing */
+/** @throws UsageError unless a new resource may have this id */
 export function checkNewId(what: string, id: string): string {
   if (NEW_ID.test(id)) return id;
   throw new UsageError(`${quoted(id)} can't be the id of a new ${what}: ${NEW_RULE}.`);
 }
 
 /**
- * The name of a thing as the client takes it: `accounts/team/models/mine`, `team/mine` or `mine`; the last one stays.
- * @param pattern what ids of this kind look like
- * @throws UsageError for what can't be a name
+ * Parses a resource's name: `accounts/team/models/mine` or `team/mine`, which become the full name, or the id `mine`.
+ * @param pattern the pattern of the resource's ids
+ * @throws UsageError for a malformed name
  */
 export function readName(what: string, collection: string, text: string, pattern: RegExp = ID): string {
   const [, account, inner, id] = /^(?:accounts\/)?([^/]+)\/(?:([A-Za-z]+)\/)?([^/]+)$/.exec(text) ?? [
@@ -36,7 +36,7 @@ export function readName(what: string, collection: string, text: string, pattern
   if (!isWellFormed || (account !== undefined && !ACCOUNT_ID.test(account))) {
     throw new UsageError(
       `${quoted(text)} is no name of a ${what}.`,
-      `It looks like my-${what} or accounts/my-team/${collection}/my-${what}.`,
+      `A name is like my-${what} or accounts/my-team/${collection}/my-${what}.`,
     );
   }
   if (!pattern.test(id as string)) {
@@ -47,7 +47,7 @@ export function readName(what: string, collection: string, text: string, pattern
   return account === undefined ? text : `accounts/${account}/${collection}/${id}`;
 }
 
-/** The full name of something that a request is to hold. A bare model's id is looked for in the account, then in the library. */
+/** The full name of a resource for a request. The id of a model is looked up in the account, then in the library. */
 export async function fullName(context: Context, collection: Collection, text: string): Promise<string> {
   const what = collection.slice(0, -1);
   const name = readName(what, collection, text);
@@ -56,7 +56,9 @@ export async function fullName(context: Context, collection: Collection, text: s
   const own = `accounts/${account}/${collection}/${name}`;
   if (collection !== "models") return own;
   if (context.isDryRun) {
-    await context.out.notice(`${name}: taken as ${own}; without --dry-run, the library is searched too.`);
+    await context.out.notice(
+      `${name}: the request names ${own}; without --dry-run, firectl also looks in the library.`,
+    );
     return own;
   }
   for (const full of [own, `accounts/${LIBRARY}/models/${name}`])
@@ -70,7 +72,7 @@ export async function fullName(context: Context, collection: Collection, text: s
 async function exists(context: Context, model: string): Promise<boolean> {
   const client = await context.client();
   try {
-    await client.models.get(model, { readMask: "name" }, { signal: context.world.signal });
+    await client.models.get(model, { readMask: "name" }, { signal: context.processContext.signal });
     return true;
   } catch (error) {
     if (error instanceof NotFoundError) return false;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { requestOf, tempFolder } from "../testing.ts";
 
-/** Command lines as the reference's pages have them, with names in place of `<MODEL_ID>` and the like. */
+/** Command lines from the reference's pages, with names for placeholders such as `<MODEL_ID>`. */
 
 const files = tempFolder();
 mkdirSync(join(files, "checkpoint"));
@@ -14,7 +14,7 @@ const DATA = join(files, "training_dataset.jsonl");
 const A = "/v1/accounts/acme";
 const model = (id: string, account = "acme") => `accounts/${account}/models/${id}`;
 
-describe("lines of the reference send what they mean", () => {
+describe("a command line of the reference sends the expected request", () => {
   test.each<[string, string, string, unknown?]>([
     // users
     [
@@ -320,7 +320,7 @@ describe("lines of the reference send what they mean", () => {
       "GET",
       `${A}/deployedModels?filter=model+%3D+%22accounts%2Facme%2Fmodels%2Fmy-model%22+AND+deployment+%3D+%22accounts%2Facme%2Fdeployments%2Fabcd1234%22`,
     ],
-    // beyond the reference: accounts, keys of others, quotas' bounds, reservations, money, usage
+    // extensions of the reference: accounts, other users' keys, maximums of quotas, reservations, billing, usage
     [
       'create account --account-id team --email "owner@team.example"',
       "POST",
@@ -407,7 +407,7 @@ describe("lines of the reference send what they mean", () => {
   });
 });
 
-test("full names are taken wherever an id is", async () => {
+test("full names are accepted wherever ids are", async () => {
   expect((await requestOf("get deployment accounts/other/deployments/d")).path).toBe(
     "/v1/accounts/other/deployments/d",
   );

@@ -1,26 +1,34 @@
 import type { Command } from "./command.ts";
-import { commandsOf } from "./resource.ts";
+import { commandsOf } from "./resource-commands.ts";
 import { ACCOUNT, API_KEY, QUOTA, RESERVATION, USER } from "./resources/account.ts";
 import { BILLING_RESOURCES, USAGE_COMMAND } from "./resources/billing.ts";
 import { DEPLOYMENT, DEPLOYMENT_SHAPE } from "./resources/deployments.ts";
 import { DEPLOYED_MODEL, LORA_COMMANDS } from "./resources/loras.ts";
 import { MODEL, MODEL_COMMANDS } from "./resources/models.ts";
 import { DATASET, RFT_JOB, SFT_JOB } from "./resources/training.ts";
+import { SHELLS } from "./shells.ts";
 
 const RESOURCES = [
-  ...[MODEL, DATASET, DEPLOYMENT, DEPLOYED_MODEL, SFT_JOB, RFT_JOB],
-  ...[USER, API_KEY, QUOTA, RESERVATION, ACCOUNT, DEPLOYMENT_SHAPE],
+  MODEL,
+  DATASET,
+  DEPLOYMENT,
+  DEPLOYED_MODEL,
+  SFT_JOB,
+  RFT_JOB,
+  USER,
+  API_KEY,
+  QUOTA,
+  RESERVATION,
+  ACCOUNT,
+  DEPLOYMENT_SHAPE,
   ...BILLING_RESOURCES,
 ];
 
-/** Shells that completion is there for. */
-export const SHELLS = ["bash", "zsh", "fish"] as const;
-
-/** About the program and who uses it. */
+/** Commands about the program and the session. */
 const OWN_COMMANDS: readonly Command[] = [
   {
     words: [["signin"]],
-    summary: "Keep an API key, and the host it is for, for all commands to come. Asks for the key.",
+    summary: "Save an API key and its host for later commands. Asks for the key.",
     args: [{ name: "account-id", isOptional: true }],
     flags: [],
     isLocal: true,
@@ -33,7 +41,7 @@ const OWN_COMMANDS: readonly Command[] = [
   },
   {
     words: [["whoami"]],
-    summary: "Print which account, user and host commands work with, and where that is set.",
+    summary: "Print the account, user and host that commands use, and where each is set.",
     args: [],
     flags: [],
     isLocal: true,
@@ -42,7 +50,7 @@ const OWN_COMMANDS: readonly Command[] = [
   },
   {
     words: [["set-api-key"]],
-    summary: "Keep an API key for all commands to come. It is checked first.",
+    summary: "Check an API key and save it for later commands.",
     args: [{ name: "api-key" }],
     flags: [],
     isLocal: true,
@@ -56,16 +64,16 @@ const OWN_COMMANDS: readonly Command[] = [
     flags: [],
     isLocal: true,
     examples: ["firectl version"],
-    load: () => import("./about.ts").then(({ version }) => version),
+    load: () => import("./version.ts").then(({ version }) => version),
   },
   {
     words: [["upgrade"]],
-    summary: "Say how to get the latest version.",
+    summary: "Print how to install the latest version.",
     args: [],
     flags: [],
     isLocal: true,
     examples: ["firectl upgrade"],
-    load: () => import("./about.ts").then(({ upgrade }) => upgrade),
+    load: () => import("./version.ts").then(({ upgrade }) => upgrade),
   },
   {
     words: [["completion"]],
@@ -78,11 +86,11 @@ const OWN_COMMANDS: readonly Command[] = [
       "firectl completion zsh > ~/.zfunc/_firectl",
       "firectl completion fish > ~/.config/fish/completions/firectl.fish",
     ],
-    load: () => import("./completion.ts").then(({ completion }) => completion),
+    load: () => import("./completion-scripts.ts").then(({ completion }) => completion),
   },
 ];
 
-/** Everything that `firectl` can do. */
+/** All commands of `firectl`. */
 export const COMMANDS: readonly Command[] = [
   ...RESOURCES.flatMap(commandsOf),
   USAGE_COMMAND,

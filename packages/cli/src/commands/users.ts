@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import type { Run } from "./command.ts";
-import { createThing, requestFields } from "./crud.ts";
+import { createObject, requestFields } from "./crud.ts";
 
 export const createUser: Run = async (context) => {
   const fields = await requestFields(context);
@@ -13,5 +13,5 @@ export const createUser: Run = async (context) => {
         : "--email must be an address such as alice@example.com.",
     );
   }
-  await context.out.thing(await createThing(context, { role: "user", ...fields }));
+  await context.out.resource(await createObject(context, { role: "user", ...fields }));
 };

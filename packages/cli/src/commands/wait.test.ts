@@ -1,17 +1,17 @@
 import { ConnectionError } from "@hearth/sdk";
 import { expect, test } from "vitest";
-import type { Thing } from "../output/text.ts";
+import type { ResourceObject } from "../output/text.ts";
 import type { Context } from "./context.ts";
 import { DEPLOYMENT } from "./resources/deployments.ts";
 import { waitFor } from "./wait.ts";
 
 const AWAY = new ConnectionError("host can't be reached.");
 
-/** Waits for what answers one after the other say, the last one again and again; time passes in pauses alone. */
-async function wait(answers: (Thing | Error)[]) {
+/** Runs waitFor with these responses in order; the last one repeats. Time passes only in pauses. */
+async function wait(answers: (ResourceObject | Error)[]) {
   let nowMs = 0;
   let shown = "";
-  const world = {
+  const processContext = {
     nowMs: () => nowMs,
     async pause(ms: number) {
       nowMs += ms;
@@ -23,9 +23,9 @@ async function wait(answers: (Thing | Error)[]) {
       },
     },
   };
-  const context = { world, flags: new Map(), isQuiet: false } as unknown as Context;
-  const get = async (): Promise<Thing> => {
-    const answer = (answers.length > 1 ? answers.shift() : answers[0]) as Thing | Error;
+  const context = { processContext, flags: new Map(), isQuiet: false } as unknown as Context;
+  const get = async (): Promise<ResourceObject> => {
+    const answer = (answers.length > 1 ? answers.shift() : answers[0]) as ResourceObject | Error;
     if (answer instanceof Error) throw answer;
     return answer;
   };
@@ -33,14 +33,14 @@ async function wait(answers: (Thing | Error)[]) {
   return { result, shown, nowMs };
 }
 
-test("waiting outlasts a host that is started anew", async () => {
+test("waitFor survives a restart of the host", async () => {
   const ready = { name: "d", state: "READY" };
   const { result, shown } = await wait([{ name: "d", state: "CREATING" }, AWAY, AWAY, AWAY, ready]);
   expect(result).toBe(ready);
   expect(shown).toBe("d: CREATING\nd: the host says nothing at the moment\n");
 });
 
-test("waiting ends a minute after a host was last heard", async () => {
+test("waitFor fails a minute after the host's last response", async () => {
   const { result, nowMs } = await wait([AWAY]);
   expect(result).toBe(AWAY);
   expect(nowMs).toBeGreaterThanOrEqual(60_000);

@@ -2,71 +2,72 @@ import { ConnectionError, NotFoundError, ServerError } from "@hearth/sdk";
 import { parseDuration } from "../args/durations.ts";
 import { CliError, Interrupted } from "../errors.ts";
 import { StatusLine } from "../output/status-line.ts";
-import { printable, type Thing } from "../output/text.ts";
-import type { World } from "../world.ts";
+import { printable, type ResourceObject } from "../output/text.ts";
+import type { ProcessContext } from "../process-context.ts";
 import type { Context } from "./context.ts";
 import type { Resource } from "./resource.ts";
 
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 5_000;
 const DEFAULT_TIMEOUT_MS = 3_600_000;
-/** How long nothing may be heard: a host that is started anew is waited for. */
+/** How long a host may be unreachable, so that a restart doesn't end the wait. */
 const MAX_SILENCE_MS = 60_000;
 
 /**
- * Asks, less and less often, until the thing is in one of its final states; null from `get`: it is gone, which is final.
- * @throws CliError when it failed, or the time is over
+ * Polls with growing pauses until the resource is in a final state. Returns null when `get` does, as the resource is gone.
+ * @throws CliError when the resource failed, or after `--wait-timeout`
  */
-export async function waitFor<T extends Thing | null>(
+export async function waitFor<T extends ResourceObject | null>(
   context: Context,
-  { words, states }: Resource,
+  { words, states }: Pick<Resource, "words" | "states">,
   name: string,
   get: () => Promise<T>,
 ): Promise<T> {
-  const { world, flags } = context;
+  const { processContext, flags } = context;
   const timeout = flags.get("wait-timeout") as string | undefined;
   const timeoutMs =
     timeout === undefined ? DEFAULT_TIMEOUT_MS : Number((parseDuration(timeout) ?? 0n) / 1_000_000n);
-  const line = new StatusLine(world.stderr, context.isQuiet);
-  const startMs = world.nowMs();
-  const again = `It goes on. See how far it is with "firectl get ${words[0]} ${name}".`;
-  const listen = listener(world, get);
+  const line = new StatusLine(processContext.stderr, context.isQuiet);
+  const startMs = processContext.nowMs();
+  const howToFollow = `It continues on the host. Watch it with "firectl get ${words[0]} ${name}".`;
+  const poll = outageTolerant(processContext, get);
   let state = "";
   try {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 1.5)) {
-      const thing = await listen();
-      if (thing === null) return thing;
-      if (thing !== undefined) {
-        state = String(thing["state"] ?? "");
-        if (states?.done.includes(state)) return thing;
-        if (states?.failed.includes(state) || (state === states?.stuck && hasFailed(thing))) {
-          throw new CliError(`${name} is ${state}: ${messageOf(thing) || "the host doesn't say why."}`);
+      const object = await poll();
+      if (object === null) return object;
+      if (object !== undefined) {
+        state = String(object["state"] ?? "");
+        if (states?.done.includes(state)) return object;
+        if (states?.failed.includes(state) || (state === states?.stuck && hasFailed(object))) {
+          throw new CliError(`${name} is ${state}: ${messageOf(object) || "the host doesn't say why."}`);
         }
       }
-      const passedMs = world.nowMs() - startMs;
-      const news = thing === undefined ? `${name}: the host says nothing at the moment` : newsOf(thing);
-      await line.show(news, ` ${Math.round(passedMs / 1000)} s`);
+      const passedMs = processContext.nowMs() - startMs;
+      const message =
+        object === undefined ? `${name}: the host says nothing at the moment` : progressOf(object);
+      await line.show(message, ` ${Math.round(passedMs / 1000)} s`);
       if (passedMs + pauseMs > timeoutMs) {
-        throw new CliError(`${name} is still ${state} after ${Math.round(timeoutMs / 1000)} s.`, again);
+        throw new CliError(`${name} is still ${state} after ${Math.round(timeoutMs / 1000)} s.`, howToFollow);
       }
-      await world.pause(pauseMs);
+      await processContext.pause(pauseMs);
     }
   } catch (error) {
-    if (world.signal.aborted) throw new Interrupted(again);
+    if (processContext.signal.aborted) throw new Interrupted(howToFollow);
     throw error;
   } finally {
     await line.clear();
   }
 }
 
-/** Asks until the thing is deleted or can't be found any more. */
+/** Polls until the resource is deleted or no longer found. */
 export async function waitUntilGone(
   context: Context,
-  resource: Resource,
+  { words }: Pick<Resource, "words">,
   name: string,
-  get: () => Promise<Thing>,
+  get: () => Promise<ResourceObject>,
 ): Promise<void> {
-  await waitFor(context, { ...resource, states: { done: ["DELETED"], failed: [] } }, name, () =>
+  await waitFor(context, { words, states: { done: ["DELETED"], failed: [] } }, name, () =>
     get().catch((error: unknown) => {
       if (error instanceof NotFoundError) return null;
       throw error;
@@ -74,34 +75,34 @@ export async function waitUntilGone(
   );
 }
 
-/** Asks; undefined while the host is away, which it may be for a while. */
-function listener<T>({ nowMs }: World, get: () => Promise<T>): () => Promise<T | undefined> {
-  let heardMs = nowMs();
+/** Wraps `get` to return undefined while the host is unreachable. @throws the error after MAX_SILENCE_MS without a response */
+function outageTolerant<T>({ nowMs }: ProcessContext, get: () => Promise<T>): () => Promise<T | undefined> {
+  let lastResponseMs = nowMs();
   return async () => {
     try {
-      const thing = await get();
-      heardMs = nowMs();
-      return thing;
+      const object = await get();
+      lastResponseMs = nowMs();
+      return object;
     } catch (error) {
-      const isAway = error instanceof ConnectionError || error instanceof ServerError;
-      if (isAway && nowMs() - heardMs < MAX_SILENCE_MS) return undefined;
+      const isUnreachable = error instanceof ConnectionError || error instanceof ServerError;
+      if (isUnreachable && nowMs() - lastResponseMs < MAX_SILENCE_MS) return undefined;
       throw error;
     }
   };
 }
 
-function hasFailed({ status }: Thing): boolean {
+function hasFailed({ status }: ResourceObject): boolean {
   const { code } = (status ?? {}) as { code?: string };
   return code !== undefined && code !== "OK" && code !== "";
 }
 
-function newsOf(thing: Thing): string {
-  const { name, state } = thing;
-  const message = messageOf(thing);
+function progressOf(object: ResourceObject): string {
+  const { name, state } = object;
+  const message = messageOf(object);
   return `${name}: ${state}${message === "" ? "" : `, ${message}`}`;
 }
 
-/** What the thing's status says. */
-function messageOf({ status }: Thing): string {
+/** The message of the resource's status; empty without one. */
+function messageOf({ status }: ResourceObject): string {
   return printable(String((status as { message?: unknown } | undefined)?.message ?? ""));
 }

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { FlagValues } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
+import type { ProcessContext } from "../process-context.ts";
 import { firectl, tempFolder } from "../testing.ts";
-import type { World } from "../world.ts";
 import { readIni, withValues } from "./ini.ts";
 import { ProfileFile } from "./profiles.ts";
 import { readSettings } from "./settings.ts";
@@ -36,8 +36,8 @@ async function settings(
   env: Record<string, string>,
   flags: Record<string, string> = {},
 ) {
-  const world = { env, home: homeWith(text) } as unknown as World;
-  const found = await readSettings(world, new Map(Object.entries(flags)) as FlagValues);
+  const processContext = { env, home: homeWith(text) } as unknown as ProcessContext;
+  const found = await readSettings(processContext, new Map(Object.entries(flags)) as FlagValues);
   return {
     host: found.host.value,
     key: found.apiKey?.value ?? null,
@@ -99,36 +99,36 @@ describe("settings", () => {
     );
   });
 
-  test("a stored key, and its account, go to no other host than the one they were stored for", async () => {
+  test("use a stored key and its account only for the host they were stored for", async () => {
     const found = await settings(FILE, {}, { "api-base": "https://other.example.com" });
     expect(found).toEqual({ host: "https://other.example.com", key: null, account: null });
   });
 
-  test("a stored key goes to its host however that is written", async () => {
+  test("use a stored key for its host in every spelling of the address", async () => {
     expect((await settings(FILE, { FIREWORKS_API_BASE: "http://127.0.0.1:8080/inference/v1" })).key).toBe(
       "fw_default",
     );
   });
 
-  test("the account of a profile is not taken for another key", async () => {
+  test("ignore the profile's account when another key is used", async () => {
     expect((await settings(FILE, {}, { "api-key": "fw_other" })).account).toBeNull();
   });
 
-  test.each([["a b"], ["fireworks"], ["../x"], ["[x]"]])("a profile can't be called %s", async (profile) => {
+  test.each([["a b"], ["fireworks"], ["../x"], ["[x]"]])("refuse the profile name %s", async (profile) => {
     await expect(settings(FILE, {}, { profile })).rejects.toThrow(UsageError);
   });
 
-  test("a profile that isn't there is refused with how to make it", async () => {
+  test("refuse a missing profile and say how to create it", async () => {
     await expect(settings(FILE, {}, { profile: "nowhere" })).rejects.toThrow(/no profile nowhere/);
   });
 
-  test("an account that can't be one is refused with where it comes from", async () => {
+  test("refuse a malformed account and name its source", async () => {
     await expect(settings(null, { FIREWORKS_ACCOUNT_ID: "a/b" })).rejects.toThrow(/FIREWORKS_ACCOUNT_ID/);
   });
 });
 
 describe("the file of profiles", () => {
-  test("is its owner's alone, also when it was everybody's before", async () => {
+  test("becomes readable only for its owner, even if everybody could read it before", async () => {
     const home = homeWith(FILE);
     const file = new ProfileFile(home);
     expect(statSync(file.path).mode & 0o777).toBe(0o644);
@@ -137,7 +137,7 @@ describe("the file of profiles", () => {
     expect(await file.read("office")).toEqual({ apiKey: "fw_new", apiBase: "https://new", accountId: null });
   });
 
-  test("keeps what else is in it, and leaves nothing beside it", async () => {
+  test("keeps its other contents, and no temporary file stays beside it", async () => {
     const home = homeWith(`${FILE}id_token = other\n[later]\nx = 1\n`);
     const file = new ProfileFile(home);
     await file.write("office", { apiKey: "fw_new", apiBase: null, accountId: null });
@@ -149,7 +149,7 @@ describe("the file of profiles", () => {
     expect(readdirSync(join(home, ".fireworks"))).toEqual(["auth.ini"]);
   });
 
-  test("is named when something else is in its place", async () => {
+  test("is named in the error when a folder is in its place", async () => {
     const home = tempFolder();
     mkdirSync(join(home, ".fireworks/auth.ini"), { recursive: true });
     const { code, stderr } = await firectl("whoami", { home });
@@ -159,14 +159,14 @@ describe("the file of profiles", () => {
     });
   });
 
-  test("is made with its folder", async () => {
+  test("is created together with its folder", async () => {
     const file = new ProfileFile(homeWith(null));
     await file.write("default", { apiKey: "fw_first", apiBase: "http://h", accountId: "acme" });
     expect(readIni(readFileSync(file.path, "utf8")).get("fireworks")?.get("api_key")).toBe("fw_first");
     expect(statSync(join(file.path, "..")).mode & 0o777).toBe(0o700);
   });
 
-  test("what is written is read, whatever stood there before", () => {
+  test("returns the written values whatever it contained before", () => {
     const line = fc.constantFrom("[a]", "[b]", "", "x = 1", "x=2", "# c", "y = z", "nonsense", "[", "=", "x");
     const value = fc.stringMatching(/^[A-Za-z0-9_:/.-]{1,20}$/);
     fc.assert(

@@ -1,9 +1,9 @@
-/** Files of `[section]` and `key = value` lines, with `#` and `;` comments and quotes. */
+/** Reads and edits INI files: `[section]` and `key = value` lines, `#` and `;` comments, quotes. */
 
 const SECTION = /^\s*\[([^\]]*)\]\s*$/;
 const ENTRY = /^\s*([A-Za-z_][\w.-]*)\s*=\s*(.*?)\s*$/;
 
-/** Values by section and key; what stands before the first section is in the one named "". */
+/** Values by section and key. Keys before the first section are in section "". */
 export function readIni(text: string): Map<string, Map<string, string>> {
   const sections = new Map<string, Map<string, string>>();
   let section = "";
@@ -20,7 +20,7 @@ export function readIni(text: string): Map<string, Map<string, string>> {
   return sections;
 }
 
-/** The text with these values in that section, null for none; everything else as it was. */
+/** Sets values in a section and leaves the rest of the text unchanged. A null value deletes the key. */
 export function withValues(
   text: string,
   section: string,

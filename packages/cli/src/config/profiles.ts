@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { CliError, UsageError } from "../errors.ts";
 import { readIni, withValues } from "./ini.ts";
 
-/** What is kept for a host; null: nothing. */
+/** The stored settings of a profile; null: not stored. */
 export interface Profile {
   apiKey: string | null;
   /** The host that the key is for. */
@@ -13,10 +13,13 @@ export interface Profile {
 }
 
 export const DEFAULT_PROFILE = "default";
-/** Longest file that is read, in bytes. */
+/** The largest file that is read. */
 const MAX_FILE_BYTES = 1_000_000;
 
-/** `~/.fireworks/auth.ini`: a section for each profile. The reference's other tools read its section `[fireworks]`. */
+/**
+ * `~/.fireworks/auth.ini`, with a section for each profile. The default profile is in section `[fireworks]`, which Fireworks'
+ * own tools read too.
+ */
 export class ProfileFile {
   readonly path: string;
   readonly #folder: string;
@@ -26,7 +29,7 @@ export class ProfileFile {
     this.path = join(this.#folder, "auth.ini");
   }
 
-  /** Null: there is none of that name. @throws CliError when the file can't be one of profiles */
+  /** Reads a profile; null if there is none of that name. @throws CliError when the file is too large */
   async read(name: string): Promise<Profile | null> {
     const sections = readIni(await this.#text());
     const names = name === DEFAULT_PROFILE ? ["fireworks", "default", ""] : [name];
@@ -37,7 +40,7 @@ export class ProfileFile {
     return { apiKey: value("api_key"), apiBase: value("api_base"), accountId: value("account_id") };
   }
 
-  /** Puts a profile in the file, which only its owner may read. Whoever reads meanwhile sees it before or after. */
+  /** Writes a profile. Only the owner may read the file. It is replaced by a rename, so readers never see half a file. */
   async write(name: string, { apiKey, apiBase, accountId }: Profile): Promise<void> {
     const section = name === DEFAULT_PROFILE ? "fireworks" : name;
     const values = { api_key: apiKey, account_id: accountId, api_base: apiBase };
@@ -63,18 +66,18 @@ export class ProfileFile {
       const bytes = await readFile(this.path);
       if (bytes.length <= MAX_FILE_BYTES) return bytes.toString("utf8");
       throw new CliError(
-        `${this.path} is too long to be a file of profiles.`,
+        `${this.path} is too large to be a file of profiles.`,
         "Delete it and sign in again.",
       );
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
-      // A folder in its place is told without its path.
+      // If a folder is in its place, Node's error lacks the path: add it.
       throw error instanceof Error ? Object.assign(error, { path: this.path }) : error;
     }
   }
 }
 
-/** @throws UsageError for what can't be a section's name */
+/** @throws UsageError for a name that can't be a section of the file */
 export function checkProfileName(name: string): string {
   if (/^[A-Za-z0-9][\w.-]{0,62}$/.test(name) && name !== "fireworks") return name;
   throw new UsageError(

@@ -1,12 +1,12 @@
 import { type FlagValues, quoted } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
-import type { World } from "../world.ts";
+import type { ProcessContext } from "../process-context.ts";
 import { checkProfileName, DEFAULT_PROFILE, type Profile, ProfileFile } from "./profiles.ts";
 
-/** Where Hearth listens unless told otherwise. */
+/** Hearth's default address. */
 export const DEFAULT_HOST = "http://127.0.0.1:8080";
 
-/** A setting with where it comes from, in words for people. */
+/** A setting and its source, such as `--api-key` or a profile, for messages. */
 export interface Sourced {
   value: string;
   from: string;
@@ -19,29 +19,30 @@ export interface Settings {
   accountId: Sourced | null;
 }
 
-const NOTHING: Profile = { apiKey: null, apiBase: null, accountId: null };
+const EMPTY_PROFILE: Profile = { apiKey: null, apiBase: null, accountId: null };
 
 /**
- * By precedence: flags, the profile that `--profile` names, the environment, the default profile, defaults. A stored key
- * goes to the host it was stored for and to no other.
- * @param isNew whether the profile may be one that is not there yet
+ * Reads settings by precedence: flags, the profile named by `--profile`, the environment, the default profile, defaults. A
+ * stored key is used only for the host that it was stored for.
+ * @param isNew whether the profile may be missing because the command creates it
  * @throws UsageError
  */
 export async function readSettings(
-  world: World,
+  processContext: ProcessContext,
   flags: FlagValues,
   { isNew = false }: { isNew?: boolean } = {},
 ): Promise<Settings> {
-  const given = flags.get("profile");
-  const name = checkProfileName((given as string | undefined) ?? DEFAULT_PROFILE);
-  const file = new ProfileFile(world.home);
+  const profileFlag = flags.get("profile");
+  const name = checkProfileName((profileFlag as string | undefined) ?? DEFAULT_PROFILE);
+  const file = new ProfileFile(processContext.home);
   const profile =
-    (await file.read(name)) ?? (isNew || given === undefined ? NOTHING : noProfile(name, file.path));
+    (await file.read(name)) ??
+    (isNew || profileFlag === undefined ? EMPTY_PROFILE : noProfile(name, file.path));
   const stored = (key: keyof Profile): Sourced | null =>
     sourced(profile[key], `profile ${name} in ${file.path}`);
   const pick = (flag: string, variable: string, key: keyof Profile): Sourced | null => {
-    const environment = sourced(world.env[variable], variable);
-    const others = given === undefined ? [environment, stored(key)] : [stored(key), environment];
+    const environment = sourced(processContext.env[variable], variable);
+    const others = profileFlag === undefined ? [environment, stored(key)] : [stored(key), environment];
     return sourced(flags.get(flag), `--${flag}`) ?? others[0] ?? others[1] ?? null;
   };
   const host = pick("api-base", "FIREWORKS_API_BASE", "apiBase") ?? {
@@ -51,22 +52,22 @@ export async function readSettings(
   checkHost(host);
   const apiKey = pick("api-key", "FIREWORKS_API_KEY", "apiKey");
   const isStored = apiKey !== null && apiKey.from === stored("apiKey")?.from;
-  const isOthers = isStored && isForOther(profile.apiBase, host.value);
+  const isForOtherHost = isStored && differsFrom(profile.apiBase, host.value);
   const accountId = pick("account", "FIREWORKS_ACCOUNT_ID", "accountId");
-  // The account of a profile goes with its key.
-  const isForeign = accountId?.from === stored("accountId")?.from && (!isStored || isOthers);
+  // A profile's account belongs to the profile's key: ignore it when another key is used.
+  const isUnrelated = accountId?.from === stored("accountId")?.from && (!isStored || isForOtherHost);
   return {
     profile: name,
     host,
-    apiKey: isOthers ? null : apiKey,
-    accountId: accountId === null || isForeign ? null : checkAccount(accountId),
+    apiKey: isForOtherHost ? null : apiKey,
+    accountId: accountId === null || isUnrelated ? null : checkAccount(accountId),
   };
 }
 
 function noProfile(name: string, path: string): never {
   throw new UsageError(
     `There is no profile ${name} in ${path}.`,
-    `Make it with "firectl signin --profile ${name} --api-base https://…".`,
+    `Create it with "firectl signin --profile ${name} --api-base https://…".`,
   );
 }
 
@@ -84,7 +85,7 @@ function checkAccount(account: Sourced): Sourced {
   );
 }
 
-function isForOther(apiBase: string | null, host: string): boolean {
+function differsFrom(apiBase: string | null, host: string): boolean {
   return apiBase !== null && originOf(apiBase) !== originOf(host);
 }
 

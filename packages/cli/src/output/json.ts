@@ -1,11 +1,11 @@
-import type { Thing } from "./text.ts";
+import type { ResourceObject } from "./text.ts";
 
-/** One answer of the API, fields as it has them. */
-export function thingJson(thing: Thing): string {
-  return `${JSON.stringify(thing, null, 2)}\n`;
+/** One response of the API, with its fields unchanged. */
+export function resourceJson(object: ResourceObject): string {
+  return `${JSON.stringify(object, null, 2)}\n`;
 }
 
-/** A list as the API answers it, written page by page: the items under `items`, then what stands beside them. */
+/** A list response as one JSON object, written page by page: first the items, then the other fields. */
 export class ListJson {
   readonly #items: string;
   #isEmpty = true;
@@ -14,19 +14,19 @@ export class ListJson {
     this.#items = items;
   }
 
-  page(things: readonly Thing[]): string {
-    return things
-      .map((thing) => {
+  page(objects: readonly ResourceObject[]): string {
+    return objects
+      .map((object) => {
         const start = this.#isEmpty ? `{\n  ${JSON.stringify(this.#items)}: [\n` : ",\n";
         this.#isEmpty = false;
-        return start + indented(thing);
+        return start + indented(object);
       })
       .join("");
   }
 
-  end(beside: Thing): string {
+  end(otherFields: ResourceObject): string {
     const start = this.#isEmpty ? `{\n  ${JSON.stringify(this.#items)}: []` : "\n  ]";
-    const fields = Object.entries(beside).map(
+    const fields = Object.entries(otherFields).map(
       ([key, value]) =>
         `,\n  ${JSON.stringify(key)}: ${JSON.stringify(value, null, 2).replaceAll("\n", "\n  ")}`,
     );
@@ -34,6 +34,6 @@ export class ListJson {
   }
 }
 
-function indented(thing: Thing): string {
-  return JSON.stringify(thing, null, 2).replaceAll(/^/gm, "    ");
+function indented(object: ResourceObject): string {
+  return JSON.stringify(object, null, 2).replaceAll(/^/gm, "    ");
 }

@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import { ListJson } from "./json.ts";
 import { StatusLine } from "./status-line.ts";
 import { Table } from "./table.ts";
-import { label, printable, thingText } from "./text.ts";
+import { label, printable, resourceText } from "./text.ts";
 
-describe("text", () => {
-  test("a thing is in lines as the reference has them", () => {
+describe("text output", () => {
+  test("a resource is printed in the reference's format", () => {
     const model = {
       state: "READY",
       name: "accounts/acme/models/x",
@@ -24,7 +24,7 @@ describe("text", () => {
         { name: "accounts/acme/deployedModels/2", state: "DEPLOYED", default: false, public: false },
       ],
     };
-    expect(thingText(model)).toBe(`Name: accounts/acme/models/x
+    expect(resourceText(model)).toBe(`Name: accounts/acme/models/x
 State: READY
 Tunable: true
 Supports Lora: false
@@ -48,9 +48,9 @@ Deployed Model Refs:
 `);
   });
 
-  test("a status that says something is shown", () => {
+  test("a status with a message is printed", () => {
     const status = { code: "INVALID_ARGUMENT", message: "Row 3 is no JSON." };
-    expect(thingText({ name: "n", status })).toContain(
+    expect(resourceText({ name: "n", status })).toContain(
       "Status:\n  Code: INVALID_ARGUMENT\n  Message: Row 3 is no JSON.",
     );
   });
@@ -64,11 +64,11 @@ Deployed Model Refs:
     expect(label(field)).toBe(expected);
   });
 
-  test("nothing that a host answers steers the terminal", () => {
+  test("a response's control characters never reach the terminal", () => {
     const text = fc.string({ unit: "binary" });
     fc.assert(
       fc.property(text, text, (a, b) => {
-        const out = thingText({ name: a, [`x${b}`]: [b], nested: { y: b }, list: [{ z: a }] });
+        const out = resourceText({ name: a, [`x${b}`]: [b], nested: { y: b }, list: [{ z: a }] });
         expect(out.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
       }),
     );
@@ -84,7 +84,7 @@ describe("tables", () => {
       ["DEFAULT", "default"],
     ]);
 
-  test("columns are aligned, what is missing is a dash", () => {
+  test("align columns and print a dash for a missing value", () => {
     const page = table().page([
       { name: "a", config: { model: "long-model" }, default: false },
       { name: "longer", config: {}, default: true },
@@ -94,7 +94,7 @@ describe("tables", () => {
     );
   });
 
-  test("later pages have no headings and keep the columns", () => {
+  test("print no headings on later pages and keep the column widths", () => {
     const one = table();
     one.page([{ name: "longer", config: { model: "m" }, default: true }]);
     expect(one.page([{ name: "b", config: { model: "m" }, default: false }])).toBe("b       m      false\n");
@@ -102,10 +102,10 @@ describe("tables", () => {
 });
 
 describe("JSON of a list", () => {
-  test("is what the API answers, however it is cut into pages", () => {
-    const thing = fc.dictionary(fc.string(), fc.jsonValue());
+  test("equals the API's response for every split into pages", () => {
+    const object = fc.dictionary(fc.string(), fc.jsonValue());
     fc.assert(
-      fc.property(fc.array(fc.array(thing, { maxLength: 3 }), { maxLength: 4 }), (pages) => {
+      fc.property(fc.array(fc.array(object, { maxLength: 3 }), { maxLength: 4 }), (pages) => {
         const json = new ListJson("models");
         const text =
           pages.map((page) => json.page(page)).join("") + json.end({ nextPageToken: "t", totalSize: 1 });
@@ -116,28 +116,28 @@ describe("JSON of a list", () => {
   });
 });
 
-describe("the line of what is going on", () => {
+describe("the status line", () => {
   const open = (isTerminal: boolean, isQuiet = false) => {
     let text = "";
-    const sink = {
+    const outputStream = {
       isTerminal,
       columns: 20,
       async write(more: string) {
         text += more;
       },
     };
-    return { line: new StatusLine(sink, isQuiet), written: () => text };
+    return { line: new StatusLine(outputStream, isQuiet), written: () => text };
   };
 
-  test("is written over in a terminal, never longer than that is wide", async () => {
+  test("is redrawn in a terminal and never wider than it", async () => {
     const { line, written } = open(true);
-    await line.show("CREATING", " 1 s and a lot of other things");
+    await line.show("CREATING", " 1 s and a lot of other objects");
     await line.show("CREATING", " 2 s");
     await line.clear();
     expect(written()).toBe("\r\u001b[KCREATING 1 s and a \r\u001b[KCREATING 2 s\r\u001b[K");
   });
 
-  test("elsewhere is a line a news", async () => {
+  test("is a new line for each new message elsewhere", async () => {
     const { line, written } = open(false);
     await line.show("CREATING", " 1 s");
     await line.show("CREATING", " 2 s");
@@ -146,7 +146,7 @@ describe("the line of what is going on", () => {
     expect(written()).toBe("CREATING\nREADY\n");
   });
 
-  test("is not there with --quiet", async () => {
+  test("is empty with --quiet", async () => {
     const { line, written } = open(true, true);
     await line.show("CREATING");
     await line.clear();

@@ -1,37 +1,37 @@
-import type { Sink } from "../world.ts";
-import { thingJson } from "./json.ts";
-import { type Thing, thingText } from "./text.ts";
+import type { OutputStream } from "../process-context.ts";
+import { resourceJson } from "./json.ts";
+import { type ResourceObject, resourceText } from "./text.ts";
 
 export type Format = "text" | "json";
 
-/** What a command says: results on standard output, all else on standard error. */
+/** The output of a command: results on standard output, notices on standard error. */
 export class Output {
   readonly format: Format;
-  readonly #stdout: Sink;
-  readonly #stderr: Sink;
+  readonly #stdout: OutputStream;
+  readonly #stderr: OutputStream;
   readonly #isQuiet: boolean;
 
-  constructor(sinks: { stdout: Sink; stderr: Sink }, format: Format, isQuiet: boolean) {
-    this.#stdout = sinks.stdout;
-    this.#stderr = sinks.stderr;
+  constructor(streams: { stdout: OutputStream; stderr: OutputStream }, format: Format, isQuiet: boolean) {
+    this.#stdout = streams.stdout;
+    this.#stderr = streams.stderr;
     this.format = format;
     this.#isQuiet = isQuiet;
   }
 
-  thing(thing: Thing): Promise<void> {
-    return this.#stdout.write(this.format === "json" ? thingJson(thing) : thingText(thing));
+  resource(object: ResourceObject): Promise<void> {
+    return this.#stdout.write(this.format === "json" ? resourceJson(object) : resourceText(object));
   }
 
-  /** What was done, in a sentence, where the API answers nothing; JSON has its empty answer. */
+  /** Reports success of an operation without a result: a sentence, or `{}` in JSON. */
   done(sentence: string): Promise<void> {
-    return this.#stdout.write(this.format === "json" ? thingJson({}) : `${sentence}\n`);
+    return this.#stdout.write(this.format === "json" ? resourceJson({}) : `${sentence}\n`);
   }
 
   raw(text: string): Promise<void> {
     return this.#stdout.write(text);
   }
 
-  /** Beside the result; nothing with `--quiet`. */
+  /** Prints on standard error, unless the command is quiet. */
   async notice(sentence: string): Promise<void> {
     if (!this.#isQuiet) await this.#stderr.write(`${sentence}\n`);
   }

@@ -1,30 +1,30 @@
-import type { Sink } from "../world.ts";
+import type { OutputStream } from "../process-context.ts";
 import { printable } from "./text.ts";
 
-/** What is going on: one line that is written over in a terminal, else a line whenever the news changes. */
+/** A progress line: redrawn in place in a terminal; elsewhere a new line whenever the message changes. */
 export class StatusLine {
-  readonly #sink: Sink;
+  readonly #stream: OutputStream;
   readonly #isQuiet: boolean;
   #last = "";
 
-  constructor(sink: Sink, isQuiet: boolean) {
-    this.#sink = sink;
+  constructor(stream: OutputStream, isQuiet: boolean) {
+    this.#stream = stream;
     this.#isQuiet = isQuiet;
   }
 
-  /** @param detail what changes all the time; for terminals alone */
-  async show(news: string, detail = ""): Promise<void> {
+  /** @param detail text that changes often, such as a time; shown only in terminals */
+  async show(message: string, detail = ""): Promise<void> {
     if (this.#isQuiet) return;
-    if (this.#sink.isTerminal) {
-      const text = printable(`${news}${detail}`).slice(0, this.#sink.columns - 1);
-      await this.#sink.write(`\r\u001b[K${text}`);
-    } else if (news !== this.#last) await this.#sink.write(`${printable(news)}\n`);
-    this.#last = news;
+    if (this.#stream.isTerminal) {
+      const text = printable(`${message}${detail}`).slice(0, this.#stream.columns - 1);
+      await this.#stream.write(`\r\u001b[K${text}`);
+    } else if (message !== this.#last) await this.#stream.write(`${printable(message)}\n`);
+    this.#last = message;
   }
 
-  /** Takes the line off the terminal. */
+  /** Erases the line in a terminal. */
   async clear(): Promise<void> {
-    if (this.#last !== "" && this.#sink.isTerminal) await this.#sink.write("\r\u001b[K");
+    if (this.#last !== "" && this.#stream.isTerminal) await this.#stream.write("\r\u001b[K");
     this.#last = "";
   }
 }

@@ -1,12 +1,12 @@
-import { scalarText, type Thing } from "./text.ts";
+import { type ResourceObject, scalarText } from "./text.ts";
 
-/** A heading and the field below it: `["BASE MODEL", "trainingConfig.baseModel"]`. */
+/** A heading and the path of its field: `["BASE MODEL", "trainingConfig.baseModel"]`. */
 export type Column = readonly [heading: string, field: string];
 
-/** Longest cell that others are aligned to. */
+/** Columns get no wider than this; longer cells are printed whole. */
 const MAX_WIDTH = 80;
 
-/** A table that comes page by page: columns are as wide as what was printed so far needs. */
+/** A table printed page by page. A column is as wide as its widest cell so far. */
 export class Table {
   readonly #columns: readonly Column[];
   #widths: number[] | null = null;
@@ -15,10 +15,10 @@ export class Table {
     this.#columns = columns;
   }
 
-  /** The lines of a page, in front of the first one the headings. */
-  page(things: readonly Thing[]): string {
+  /** The lines of a page; the first page begins with the headings. */
+  page(objects: readonly ResourceObject[]): string {
     const headings = this.#columns.map(([heading]) => heading);
-    const rows = things.map((thing) => this.#columns.map(([, field]) => cell(fieldOf(thing, field))));
+    const rows = objects.map((object) => this.#columns.map(([, field]) => cell(fieldOf(object, field))));
     const all = this.#widths === null ? [headings, ...rows] : rows;
     this.#widths = headings.map((heading, column) =>
       Math.max(
@@ -37,9 +37,11 @@ export class Table {
   }
 }
 
-/** The value at a path; undefined when something on the way is missing. */
-export function fieldOf(thing: Thing, path: string): unknown {
-  return path.split(".").reduce<unknown>((value, key) => (value as Thing | null | undefined)?.[key], thing);
+/** The value at a path; undefined when a field on the path is missing. */
+export function fieldOf(object: ResourceObject, path: string): unknown {
+  return path
+    .split(".")
+    .reduce<unknown>((value, key) => (value as ResourceObject | null | undefined)?.[key], object);
 }
 
 function cell(value: unknown): string {

@@ -9,14 +9,14 @@ import { transfer, uploadState } from "./transfer.ts";
 
 const BROKEN = new ConnectionError("The connection to http://host broke.");
 
-test("without a home that can be written to, uploads go on and nothing is kept", async () => {
+test("an upload works without a writable home, and no session is kept", async () => {
   let notice = "";
   const out = {
     async notice(text: string) {
       notice = text;
     },
   };
-  const keeping = (home: string) => uploadState({ world: { home }, out } as unknown as Context);
+  const keeping = (home: string) => uploadState({ processContext: { home }, out } as unknown as Context);
   const home = tempFolder();
   expect(await keeping(home)).toBe(join(home, ".fireworks/uploads"));
   expect(statSync(join(home, ".fireworks/uploads")).mode & 0o777).toBe(0o700);
@@ -25,21 +25,24 @@ test("without a home that can be written to, uploads go on and nothing is kept",
   expect(notice).toContain("an upload that is interrupted begins again.");
 });
 
-/** How a transfer ends that moved so many bytes and lost its connection. */
+/** The error of a transfer that loses its connection after `doneBytes`. */
 async function ended(verb: "Uploading" | "Downloading", doneBytes: number): Promise<unknown> {
   const stderr = { isTerminal: false, columns: 80, write: async () => {} };
-  const world = { stderr, nowMs: () => 0, signal: new AbortController().signal };
+  const processContext = { stderr, nowMs: () => 0, signal: new AbortController().signal };
   const move = async ({ onProgress }: TransferOptions): Promise<never> => {
     const file = { file: "f", fileDoneBytes: doneBytes, fileTotalBytes: 10 };
     onProgress?.({ phase: "transferring", ...file, doneBytes, totalBytes: 10 });
     throw BROKEN;
   };
-  return transfer({ world, isQuiet: false } as unknown as Context, verb, move).catch((error) => error);
+  return transfer({ processContext, isQuiet: false } as unknown as Context, verb, move).catch(
+    (error) => error,
+  );
 }
 
-test("what broke off in the middle says how to go on", async () => {
+test("a transfer that breaks off midway says how to resume", async () => {
   expect(await ended("Uploading", 5)).toMatchObject({
-    ...{ message: BROKEN.message, exitCode: 1 },
+    message: BROKEN.message,
+    exitCode: 1,
     next: "What has arrived is kept: run the same command again to go on.",
   });
   expect(await ended("Downloading", 5)).toMatchObject({
@@ -47,6 +50,6 @@ test("what broke off in the middle says how to go on", async () => {
   });
 });
 
-test("what never began is told as any other failure", async () => {
+test("a transfer that fails before its first byte gives the original error", async () => {
   expect(await ended("Uploading", 0)).toBe(BROKEN);
 });

@@ -1,15 +1,15 @@
-/** Aborts what takes too long, and what its caller gave up. */
+/** An abort signal that fires after a time limit, or when the caller's signal fires. */
 export class Deadline {
   readonly #controller = new AbortController();
-  readonly #caller: AbortSignal | undefined;
+  readonly #callerSignal: AbortSignal | undefined;
   readonly timeoutMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
-  constructor(timeoutMs: number, caller: AbortSignal | undefined) {
+  constructor(timeoutMs: number, callerSignal: AbortSignal | undefined) {
     this.timeoutMs = timeoutMs;
-    this.#caller = caller;
-    caller?.addEventListener("abort", this.#abandon);
+    this.#callerSignal = callerSignal;
+    callerSignal?.addEventListener("abort", this.#abandon);
     this.extend();
   }
 
@@ -17,40 +17,40 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  /** Whether the time was over. */
+  /** Whether the time limit has passed. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** The time begins again. */
+  /** Restarts the time limit. */
   extend(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#isOver = true;
       this.#controller.abort();
     }, this.timeoutMs);
-    // Without effect on the wait itself: while one lasts, its connection keeps the process alive.
+    // The open connection keeps the process alive, so the timer needn't.
     (this.#timer as { unref?: () => void }).unref?.();
   }
 
-  /** Nothing is aborted any more. */
+  /** Stops the timer, and no longer follows the caller's signal. */
   close(): void {
     clearTimeout(this.#timer);
-    this.#caller?.removeEventListener("abort", this.#abandon);
+    this.#callerSignal?.removeEventListener("abort", this.#abandon);
   }
 
-  /** Aborts what still runs. */
+  /** Stops the timer and aborts the signal. */
   abort(): void {
     this.close();
     this.#controller.abort();
   }
 
   readonly #abandon = (): void => {
-    this.#controller.abort(this.#caller?.reason);
+    this.#controller.abort(this.#callerSignal?.reason);
   };
 }
 
-/** Waits. @throws the signal's reason when it aborts. */
+/** Waits. @throws the signal's reason when it aborts */
 export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const abandon = (): void => {

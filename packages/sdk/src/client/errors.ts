@@ -1,6 +1,6 @@
-/** What the SDK throws. No message holds an API key. */
+/** The errors that the SDK throws. No message contains an API key. */
 
-/** The base of all errors of the SDK. */
+/** The base class of all errors of the SDK. */
 export class FireworksError extends Error {
   constructor(message: string) {
     super(message);
@@ -8,9 +8,9 @@ export class FireworksError extends Error {
   }
 }
 
-/** An argument or setting that can't work; nothing was sent. */
+/** An argument or setting is invalid; nothing was sent. */
 export class InputError extends FireworksError {
-  /** The argument's name. */
+  /** The name of the argument or setting. */
   readonly param: string;
 
   constructor(param: string, message: string) {
@@ -19,9 +19,9 @@ export class InputError extends FireworksError {
   }
 }
 
-/** No whole answer came: the host is unknown, refuses, or the connection broke. The message names the host. */
+/** No complete response: the host is unknown or refuses connections, or the connection broke. The message names the host. */
 export class ConnectionError extends FireworksError {
-  /** Whether the request may have reached the host. */
+  /** Whether the host may have received the request. */
   readonly maybeSent: boolean;
 
   constructor(message: string, maybeSent = true) {
@@ -30,10 +30,10 @@ export class ConnectionError extends FireworksError {
   }
 }
 
-/** No answer came in time. */
+/** No response came in time. */
 export class TimeoutError extends ConnectionError {}
 
-/** The host answered with something that this API never says, such as a web page. The message names the host. */
+/** The host sent a response that this API never gives, such as a web page. The message names the host. */
 export class InvalidResponseError extends FireworksError {
   /** HTTP status. */
   readonly status: number;
@@ -47,19 +47,19 @@ export class InvalidResponseError extends FireworksError {
 export interface ApiErrorFields {
   /** HTTP status; 200 for an error in the middle of a stream. */
   status: number;
-  /** Such as `NOT_FOUND`. */
+  /** A gRPC code such as `NOT_FOUND`, or a code of the inference API. */
   code: string;
   message: string;
-  /** The field or parameter that the API complains about. */
+  /** The field or parameter that is wrong; null when the API names none. */
   param: string | null;
-  /** As the control plane has them. */
+  /** The `details` of a control plane error; empty for other errors. */
   details: readonly unknown[];
   requestId: string | null;
-  /** How long the server asks to wait. */
+  /** The server's `retry-after`; null without it. */
   retryAfterMs: number | null;
 }
 
-/** An error that the API answered. */
+/** An error response of the API. */
 export class ApiError extends FireworksError {
   readonly status: number;
   readonly code: string;
@@ -81,21 +81,21 @@ export class ApiError extends FireworksError {
 
 /** 400: the request is wrong. */
 export class BadRequestError extends ApiError {}
-/** 400 or 412 with `FAILED_PRECONDITION`: not in the state that things are in. */
+/** 400 or 412 with `FAILED_PRECONDITION`: the state of a resource doesn't allow the request. */
 export class FailedPreconditionError extends ApiError {}
 /** 401: the key is missing, wrong or expired. */
 export class AuthenticationError extends ApiError {}
 /** 403 */
 export class PermissionDeniedError extends ApiError {}
-/** 404: it doesn't exist, or is not yours to see. */
+/** 404: the resource doesn't exist, or you may not see it. */
 export class NotFoundError extends ApiError {}
-/** 409: it exists already, or is being changed by another request. */
+/** 409: the resource exists already, or another request is changing it. */
 export class ConflictError extends ApiError {}
 /** 429 */
 export class RateLimitError extends ApiError {}
 /** 5xx */
 export class ServerError extends ApiError {}
-/** 503: overloaded or starting; trying later helps. */
+/** 503: the server is overloaded or starting; a later attempt can succeed. */
 export class UnavailableError extends ServerError {}
 
 const BY_STATUS: Record<number, new (fields: ApiErrorFields) => ApiError> = {
@@ -109,13 +109,13 @@ const BY_STATUS: Record<number, new (fields: ApiErrorFields) => ApiError> = {
   503: UnavailableError,
 };
 
-/** Numbers of gRPC, by position. */
+/** Names of the gRPC codes; the position is the number. */
 const GRPC_CODES =
   "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED".split(
     " ",
   );
 
-/** The error of its status and code. */
+/** The error of the class that fits the status and code. */
 export function apiError(fields: ApiErrorFields): ApiError {
   if (fields.code === "FAILED_PRECONDITION") return new FailedPreconditionError(fields);
   const Class = BY_STATUS[fields.status] ?? (fields.status >= 500 ? ServerError : ApiError);
@@ -123,15 +123,15 @@ export function apiError(fields: ApiErrorFields): ApiError {
 }
 
 /**
- * What an error's body says: the control plane's `{code, message, details}`, the data plane's `{error: {…}}` and the one of
- * the Messages endpoint. Null for anything else.
+ * Parses an error body: the control plane's `{code, message, details}`, the data plane's `{error: {…}}` or that of the
+ * Messages endpoint. Null for anything else.
  */
 export function readErrorBody(
   body: unknown,
 ): Pick<ApiErrorFields, "code" | "message" | "param" | "details"> | null {
-  const outer = record(body);
+  const outer = asRecord(body);
   if (outer === null) return null;
-  const inner = record(outer["error"]) ?? outer;
+  const inner = asRecord(outer["error"]) ?? outer;
   const message = typeof outer["error"] === "string" ? outer["error"] : inner["message"];
   if (typeof message !== "string") return null;
   const { code = inner["type"], param } = inner;
@@ -146,14 +146,14 @@ export function readErrorBody(
 
 function violatedField(details: readonly unknown[]): string | null {
   for (const detail of details) {
-    const violations = record(detail)?.["fieldViolations"];
-    const field = Array.isArray(violations) ? record(violations[0])?.["field"] : undefined;
+    const violations = asRecord(detail)?.["fieldViolations"];
+    const field = Array.isArray(violations) ? asRecord(violations[0])?.["field"] : undefined;
     if (typeof field === "string") return field;
   }
   return null;
 }
 
-function record(value: unknown): Record<string, unknown> | null {
+function asRecord(value: unknown): Record<string, unknown> | null {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : null;

@@ -3,14 +3,14 @@ import { InvalidResponseError } from "./errors.ts";
 /** One page of a list. */
 export interface Page<Item> {
   readonly items: readonly Item[];
-  /** Goes into `pageToken` for the next page; empty on the last one. */
+  /** The `pageToken` of the next page; empty on the last page. */
   readonly nextPageToken: string;
-  /** Of all pages together; null when the server doesn't say. */
+  /** The number of items on all pages; null when the server doesn't say. */
   readonly totalSize: number | null;
 }
 
 /**
- * A list that is read page by page as it is needed: `for await (const item of listing)`. Only one page is held at a time.
+ * A list whose pages are fetched as they are needed: `for await (const item of listing)`. Holds one page at a time.
  */
 export class Listing<Item> implements AsyncIterable<Item> {
   readonly #fetch: (pageToken: string | undefined) => Promise<Page<Item>>;
@@ -21,12 +21,12 @@ export class Listing<Item> implements AsyncIterable<Item> {
     this.#firstToken = firstToken;
   }
 
-  /** The first page, or the one of `pageToken`. */
+  /** Fetches the first page, or the page of `pageToken`. */
   page(pageToken: string | undefined = this.#firstToken): Promise<Page<Item>> {
     return this.#fetch(pageToken);
   }
 
-  /** @throws InvalidResponseError when a page leads to itself. */
+  /** @throws InvalidResponseError when a page's `nextPageToken` is its own token, which would loop for ever */
   async *pages(): AsyncGenerator<Page<Item>, void, undefined> {
     let token = this.#firstToken;
     for (;;) {
@@ -34,7 +34,10 @@ export class Listing<Item> implements AsyncIterable<Item> {
       yield page;
       if (page.nextPageToken === "") return;
       if (page.nextPageToken === token)
-        throw new InvalidResponseError(200, "The server answered a page that leads to itself.");
+        throw new InvalidResponseError(
+          200,
+          "The server answered with a page that leads to itself: its nextPageToken is its own token.",
+        );
       token = page.nextPageToken;
     }
   }

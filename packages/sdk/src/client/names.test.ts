@@ -8,7 +8,7 @@ const MODEL = "/v1/accounts/{account_id}/models/{model_id}:prepare";
 const VERSION = "/v1/accounts/{account_id}/deploymentShapes/{deployment_shape_id}/versions/{version_id}";
 const ENVIRONMENT = "/v1/accounts/{account_id}/environments/{environment_id}";
 
-test("a full name and an id lead to the same thing", async () => {
+test("a full name and an id give the same path", async () => {
   expect(await resourcePath(MODEL, "mine", account)).toBe("/v1/accounts/team/models/mine:prepare");
   expect(await resourcePath(MODEL, "accounts/team/models/mine", account)).toBe(
     "/v1/accounts/team/models/mine:prepare",
@@ -18,25 +18,25 @@ test("a full name and an id lead to the same thing", async () => {
   );
 });
 
-test("names go several levels down, and leave out the account or not", async () => {
+test("nested names work with and without the account", async () => {
   const path = "/v1/accounts/team/deploymentShapes/s/versions/2";
   expect(await resourcePath(VERSION, "s/versions/2", account)).toBe(path);
   expect(await resourcePath(VERSION, path.slice(4), account)).toBe(path);
 });
 
-test("a cluster in a name is left out of the path", async () => {
+test("the cluster of a name is left out of the path", async () => {
   expect(await resourcePath(ENVIRONMENT, "accounts/a/clusters/c/environments/e", account)).toBe(
     "/v1/accounts/a/environments/e",
   );
 });
 
-test("an account's own name is the account", async () => {
+test("an account's path takes its id and its full name", async () => {
   const path = "/v1/accounts/{account_id}";
   expect(await resourcePath(path, "acme", account)).toBe("/v1/accounts/acme");
   expect(await resourcePath(path, "accounts/acme", account)).toBe("/v1/accounts/acme");
 });
 
-test("without a name, the account is that of the client", async () => {
+test("a path without a name uses the client's account", async () => {
   expect(await resourcePath("/v1/accounts/{account_id}/models", undefined, account)).toBe(
     "/v1/accounts/team/models",
   );
@@ -59,11 +59,11 @@ test.each([
   "a%2fb",
   "a\nb",
   "../../users/u",
-])("%j is no model's name, and nothing is sent", async (name) => {
+])("%j is refused as a model name before any request", async (name) => {
   await expect(resourcePath(MODEL, name, account)).rejects.toThrow(InputError);
 });
 
-test("no name leads out of its place in the path", async () => {
+test("no name can change the structure of the path", async () => {
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: "binary" }), async (name) => {
       const path = await resourcePath(MODEL, name, account).catch((error: unknown) => error);
@@ -75,20 +75,20 @@ test("no name leads out of its place in the path", async () => {
   );
 });
 
-test("a model of the data plane keeps its slashes", () => {
+test("a model name of the data plane keeps its slashes", () => {
   expect(greedyPath("/inference/v1/models/{model}", "accounts/f/models/m")).toBe(
     "/inference/v1/models/accounts/f/models/m",
   );
   expect(() => greedyPath("/inference/v1/models/{model}", "../x")).toThrow(InputError);
 });
 
-test("ids of new things are checked before anything is sent", () => {
+test("ids of new resources are checked before any request", () => {
   for (const id of ["a", "my-model-2", "a".repeat(63)]) checkNewId("modelId", id);
   for (const id of ["", "A", "1a", "-a", "a-", "a_b", "a".repeat(64), "ä"])
     expect(() => checkNewId("modelId", id)).toThrow(/modelId must have 1 to 63/);
 });
 
-test("an id is the last part of a name", () => {
+test("idOf returns the last segment of a name", () => {
   expect(idOf("accounts/a/models/m")).toBe("m");
   expect(idOf("m")).toBe("m");
 });

@@ -1,43 +1,42 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { apiError, ConnectionError, InvalidResponseError, TimeoutError } from "./errors.ts";
-import { delayMs, leavesDoubt, mayRepeat, readCause, readRetryAfterMs } from "./retry.ts";
+import { delayMs, isOutcomeUncertain, mayRetry, readCause, readRetryAfterMs } from "./retry.ts";
 
 function failure(status: number, retryAfterMs: number | null = null) {
   return apiError({ status, code: "", message: "", param: null, details: [], requestId: null, retryAfterMs });
 }
 
-test("what may be done twice is repeated after everything that passes", () => {
-  for (const status of [408, 429, 500, 502, 503, 504])
-    expect(mayRepeat(failure(status), "always")).toBe(true);
+test("an idempotent request is retried after every temporary failure", () => {
+  for (const status of [408, 429, 500, 502, 503, 504]) expect(mayRetry(failure(status), "always")).toBe(true);
   for (const status of [400, 401, 403, 404, 409, 412, 501])
-    expect(mayRepeat(failure(status), "always")).toBe(false);
-  expect(mayRepeat(new ConnectionError(""), "always")).toBe(true);
-  expect(mayRepeat(new TimeoutError(""), "always")).toBe(true);
-  expect(mayRepeat(new InvalidResponseError(200, ""), "always")).toBe(false);
-  expect(mayRepeat(new Error(), "always")).toBe(false);
+    expect(mayRetry(failure(status), "always")).toBe(false);
+  expect(mayRetry(new ConnectionError(""), "always")).toBe(true);
+  expect(mayRetry(new TimeoutError(""), "always")).toBe(true);
+  expect(mayRetry(new InvalidResponseError(200, ""), "always")).toBe(false);
+  expect(mayRetry(new Error(), "always")).toBe(false);
 });
 
-test("what must not be done twice is repeated only when nothing was done", () => {
-  for (const status of [429, 503]) expect(mayRepeat(failure(status), "unprocessed")).toBe(true);
-  for (const status of [408, 500, 502, 504]) expect(mayRepeat(failure(status), "unprocessed")).toBe(false);
-  expect(mayRepeat(new ConnectionError("", true), "unprocessed")).toBe(false);
-  expect(mayRepeat(new ConnectionError("", false), "unprocessed")).toBe(true);
+test("a request that isn't idempotent is retried only when the server has not processed it", () => {
+  for (const status of [429, 503]) expect(mayRetry(failure(status), "unprocessed")).toBe(true);
+  for (const status of [408, 500, 502, 504]) expect(mayRetry(failure(status), "unprocessed")).toBe(false);
+  expect(mayRetry(new ConnectionError("", true), "unprocessed")).toBe(false);
+  expect(mayRetry(new ConnectionError("", false), "unprocessed")).toBe(true);
 });
 
-test("a server that asks for more than a minute is not waited for", () => {
-  expect(mayRepeat(failure(429, 60_000), "always")).toBe(true);
-  expect(mayRepeat(failure(429, 60_001), "always")).toBe(false);
+test("a retry-after of more than a minute is not waited for", () => {
+  expect(mayRetry(failure(429, 60_000), "always")).toBe(true);
+  expect(mayRetry(failure(429, 60_001), "always")).toBe(false);
 });
 
-test("whoever was answered that nothing was done knows it", () => {
-  for (const status of [429, 503, 404]) expect(leavesDoubt(failure(status))).toBe(false);
-  for (const status of [500, 502, 504]) expect(leavesDoubt(failure(status))).toBe(true);
-  expect(leavesDoubt(new ConnectionError("", false))).toBe(false);
-  expect(leavesDoubt(new TimeoutError(""))).toBe(true);
+test("an error that says the request was not processed leaves no doubt about the outcome", () => {
+  for (const status of [429, 503, 404]) expect(isOutcomeUncertain(failure(status))).toBe(false);
+  for (const status of [500, 502, 504]) expect(isOutcomeUncertain(failure(status))).toBe(true);
+  expect(isOutcomeUncertain(new ConnectionError("", false))).toBe(false);
+  expect(isOutcomeUncertain(new TimeoutError(""))).toBe(true);
 });
 
-test("pauses double up to eight seconds, with jitter, and are never shorter than asked for", () => {
+test("pauses double up to eight seconds with jitter, and are at least retry-after", () => {
   fc.assert(
     fc.property(
       fc.nat(20),
@@ -53,7 +52,7 @@ test("pauses double up to eight seconds, with jitter, and are never shorter than
   );
 });
 
-test("retry-after is read as seconds and as a date", () => {
+test("retry-after is parsed as seconds and as a date", () => {
   const now = Date.parse("2026-01-31T12:00:00Z");
   expect(readRetryAfterMs("2", now)).toBe(2_000);
   expect(readRetryAfterMs("0.5", now)).toBe(500);
@@ -63,7 +62,7 @@ test("retry-after is read as seconds and as a date", () => {
   expect(readRetryAfterMs(null, now)).toBeNull();
 });
 
-test("a request that found no listener was never sent, behind however many causes", () => {
+test("a refused connection counts as never sent, however deep its cause is nested", () => {
   const refused = Object.assign(new Error(), { code: "ECONNREFUSED" });
   expect(readCause(new TypeError("fetch failed", { cause: refused }))).toEqual({
     code: "ECONNREFUSED",

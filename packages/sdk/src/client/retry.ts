@@ -1,54 +1,54 @@
 import { ApiError, ConnectionError } from "./errors.ts";
 
-/** What sending a request twice does. */
-export type Repeatable =
-  /** The same as sending it once. */
+/** When a request may be sent again. */
+export type RetrySafety =
+  /** After any temporary failure, as sending it twice has the same effect as sending it once. */
   | "always"
-  /** Perhaps something twice: only again when the server did nothing with it. */
+  /** Only if the server has not processed it, as sending it twice could have the effect twice. */
   | "unprocessed";
 
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 8_000;
-/** A server that asks for more patience than this gets its error passed on. */
+/** A longer `retry-after` is not waited for: the caller gets the error. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
 const TEMPORARY = new Set([408, 429, 500, 502, 503, 504]);
-/** The server says that it did nothing. */
+/** Statuses of a server that has not processed the request. */
 const UNPROCESSED = new Set([429, 503]);
-/** Failures that come before a request leaves. */
+/** Error codes of failures before the request was sent. */
 const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 
-/** Whether the request may be sent again after this failure. */
-export function mayRepeat(error: unknown, repeatable: Repeatable): boolean {
+/** Whether the request may be sent again after this error. */
+export function mayRetry(error: unknown, repeatable: RetrySafety): boolean {
   if (error instanceof ConnectionError) return repeatable === "always" || !error.maybeSent;
   if (!(error instanceof ApiError) || (error.retryAfterMs ?? 0) > MAX_RETRY_AFTER_MS) return false;
   return (repeatable === "always" ? TEMPORARY : UNPROCESSED).has(error.status);
 }
 
-/** Whether the server may have done what was asked, though it didn't say so. */
-export function leavesDoubt(error: unknown): boolean {
+/** Whether the server may have processed the request in spite of this error. */
+export function isOutcomeUncertain(error: unknown): boolean {
   if (error instanceof ConnectionError) return error.maybeSent;
   return error instanceof ApiError && TEMPORARY.has(error.status) && !UNPROCESSED.has(error.status);
 }
 
-/** Whether a request that `fetch` gave up may have reached the server, and the system's name for what happened. */
+/** Whether a request that failed in `fetch` may have reached the server, and the system's error code. */
 export function readCause(error: unknown): { maybeSent: boolean; code: string | null } {
-  for (let one = error, depth = 0; one instanceof Error && depth < 5; depth++) {
-    const { code, errors, cause } = one as { code?: unknown; errors?: unknown[]; cause?: unknown };
+  for (let current = error, depth = 0; current instanceof Error && depth < 5; depth++) {
+    const { code, errors, cause } = current as { code?: unknown; errors?: unknown[]; cause?: unknown };
     if (typeof code === "string") return { code, maybeSent: !NEVER_SENT.has(code) };
-    one = errors?.[0] ?? cause;
+    current = errors?.[0] ?? cause;
   }
   return { code: null, maybeSent: true };
 }
 
-/** The wait before another try, `retry` counted from 0: doubles with jitter, and is at least what the server asks for. */
+/** Exponential backoff with jitter, at least the server's `retry-after`. @param retry counts from 0 */
 export function delayMs(retry: number, error: unknown, random: () => number): number {
   const backoffMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** retry);
-  const askedMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-  return Math.max(askedMs, backoffMs * (0.5 + random() / 2));
+  const retryAfterMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+  return Math.max(retryAfterMs, backoffMs * (0.5 + random() / 2));
 }
 
-/** `retry-after` as seconds or as a date; null when it says nothing. */
+/** Parses `retry-after`, seconds or a date; null when it is absent or malformed. */
 export function readRetryAfterMs(header: string | null, nowMs: number): number | null {
   if (header === null) return null;
   if (/^\d{1,9}(\.\d+)?$/.test(header.trim())) return Number(header) * 1_000;

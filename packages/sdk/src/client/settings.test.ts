@@ -22,7 +22,7 @@ test.each([
   ["http://localhost:8080/v1", "http://localhost:8080"],
   ["https://host/prefix/inference", "https://host/prefix"],
   ["https://host/prefix/v1/", "https://host/prefix"],
-])("the base URL %s means the host %s", (baseURL, origin) => {
+])("the base URL %s gives the origin %s", (baseURL, origin) => {
   expect(readSettings({ apiKey: "k", baseURL }).origin).toBe(origin);
 });
 
@@ -45,7 +45,7 @@ test.each(["", "  ", "fw_a\nb", "fw_ä", `fw_${"x".repeat(5_000)}`])(
   },
 );
 
-test("settings come from the environment where they are not given", () => {
+test("settings without an option come from the environment", () => {
   vi.stubEnv("FIREWORKS_API_KEY", "fw_env");
   vi.stubEnv("FIREWORKS_API_BASE", "http://env/v1");
   vi.stubEnv("FIREWORKS_ACCOUNT_ID", "accounts/env");

@@ -5,23 +5,23 @@ export interface FireworksOptions {
   apiKey?: string | undefined;
   /** Where the API is, with or without `/inference/v1`. Default: `FIREWORKS_API_BASE`, else `https://api.fireworks.ai`. */
   baseURL?: string | undefined;
-  /** Whose resources short names mean. Default: `FIREWORKS_ACCOUNT_ID`, else the account of the key. */
+  /** The account of short names. Default: `FIREWORKS_ACCOUNT_ID`, else the account of the key. */
   accountId?: string | undefined;
-  /** Time for one try, from 1; of a stream the longest silence. Default 600,000. */
+  /** Time limit of one attempt, at least 1; for a stream the longest time without data. Default 600,000. */
   timeoutMs?: number | undefined;
-  /** Tries after the first, 0 to 20. Default 3. */
+  /** Retries after the first attempt, 0 to 20. Default 3. */
   maxRetries?: number | undefined;
-  /** Headers of every request. */
+  /** Extra headers of every request. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** In place of the global one. */
+  /** Used instead of the global `fetch`. */
   fetch?: typeof globalThis.fetch | undefined;
-  /** Is told what is requested, without bodies and keys. Default: standard error when `FIREWORKS_SDK_DEBUG` is `true`. */
+  /** Called with each request's method, path and outcome. Default: standard error when `FIREWORKS_SDK_DEBUG` is `true`. */
   log?: ((line: string) => void) | undefined;
 }
 
 export interface Settings {
   apiKey: string;
-  /** Scheme, host and what stands before the API's paths; no `/` at the end. */
+  /** Scheme, host and the path in front of the API's paths; no `/` at the end. */
   origin: string;
   accountId: string | null;
   timeoutMs: number;
@@ -33,13 +33,13 @@ export interface Settings {
 
 const DEFAULT_BASE_URL = "https://api.fireworks.ai";
 
-/** @throws InputError that names the option, never its value when that is a key. */
+/** @throws InputError naming the option; the message never contains the API key */
 export function readSettings(options: FireworksOptions): Settings {
   const apiKey = (options.apiKey ?? environment("FIREWORKS_API_KEY") ?? "").trim();
   if (apiKey === "")
     throw new InputError("apiKey", "There is no API key: pass apiKey or set FIREWORKS_API_KEY.");
   if (!/^[\x21-\x7e]{1,4096}$/.test(apiKey))
-    throw new InputError("apiKey", "The API key holds characters that no key has.");
+    throw new InputError("apiKey", "The API key contains characters that no key has.");
   const fetch = options.fetch ?? globalThis.fetch;
   return {
     apiKey,
@@ -53,13 +53,13 @@ export function readSettings(options: FireworksOptions): Settings {
   };
 }
 
-/** @throws InputError unless it is a whole number from `least` to `most`. */
+/** @throws InputError unless `value` is a whole number from `least` to `most` */
 export function wholeNumber(param: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new InputError(param, `${param} must be a whole number from ${least} to ${most}.`);
 }
 
-/** A variable of the environment; undefined where there is none, as in browsers. */
+/** An environment variable; undefined when it is unset or empty, and in browsers. */
 export function environment(name: string): string | undefined {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   return process?.env?.[name] || undefined;
@@ -74,7 +74,7 @@ function originOf(baseURL: string): string {
   return url.origin + url.pathname.replace(/\/+$/, "").replace(/(\/inference)?(\/v1)?$/, "");
 }
 
-/** An account's id, of its full name too. @throws InputError */
+/** The id in an account's id or full name. @throws InputError */
 export function accountOf(name: string | undefined): string | null {
   if (name === undefined) return null;
   const id = name.replace(/^accounts\//, "");

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { EventReader, type ServerSentEvent } from "./sse.ts";
 
 const NEWLINE = fc.constantFrom("\n", "\r\n", "\r");
-/** Texts that a field's value may hold: without line ends. */
+/** Field values: strings without line breaks. */
 const value = fc
   .string({ unit: "grapheme", maxLength: 12 })
   .map((text) => text.replaceAll(/[\r\n\ufeff]/g, "·").replace(/^ /, ""));
@@ -15,7 +15,7 @@ const event = fc.record({
   data: fc.array(value, { minLength: 1, maxLength: 3 }).map((lines) => lines.join("\n")),
 });
 
-/** The events as a stream writes them, with everything that means nothing in between. */
+/** Serializes events, with comments and other ignored lines between them. */
 function written(events: readonly ServerSentEvent[], newlines: readonly string[], hasSpace: boolean): string {
   let at = 0;
   const newline = (): string => newlines[at++ % newlines.length] as string;
@@ -30,7 +30,7 @@ function written(events: readonly ServerSentEvent[], newlines: readonly string[]
     .join("");
 }
 
-test("events are read the same however their bytes are cut, and whatever ends their lines", () => {
+test("events are the same for every split into chunks and every kind of line break", () => {
   fc.assert(
     fc.property(
       fc.array(event, { maxLength: 5 }),
@@ -39,7 +39,7 @@ test("events are read the same however their bytes are cut, and whatever ends th
       fc.boolean(),
       fc.array(fc.nat(400), { maxLength: 30 }),
       (events, newlines, hasSpace, hasMark, cuts) => {
-        // A CR before an LF is one line end: here they must not come together by chance.
+        // CR and LF together are one line break: don't let two separate line breaks form it by chance.
         const ends = newlines.includes("\r") && newlines.includes("\n") ? ["\r"] : newlines;
         const text = (hasMark ? "\ufeff" : "") + written(events, ends, hasSpace);
         const bytes = new TextEncoder().encode(text);
@@ -53,21 +53,21 @@ test("events are read the same however their bytes are cut, and whatever ends th
   );
 });
 
-test("an event that breaks off before its blank line is none", () => {
+test("an event without its blank line is dropped", () => {
   const reader = new EventReader();
   expect(reader.push(new TextEncoder().encode("data: a\n\ndata: b\n"))).toEqual([
     { event: "message", data: "a" },
   ]);
 });
 
-test("blank lines and fields without data make no events", () => {
+test("blank lines and fields without data produce no events", () => {
   const reader = new EventReader();
   expect(reader.push(new TextEncoder().encode("\n\nevent: ping\n\ndata\n\n"))).toEqual([
     { event: "message", data: "" },
   ]);
 });
 
-test("an event without an end is given up", () => {
+test("an event over the size limit throws", () => {
   const reader = new EventReader();
   const chunk = new TextEncoder().encode("a".repeat(1024 ** 2));
   const push = () => {

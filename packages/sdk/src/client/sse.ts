@@ -1,38 +1,38 @@
-/** Server-sent events, as the HTML standard reads them. */
+/** Parser of server-sent events, as the HTML standard defines them. */
 
 export interface ServerSentEvent {
-  /** `message` unless it says otherwise. */
+  /** `message` if the event has no type. */
   event: string;
   data: string;
 }
 
-/** Longest event, in characters. */
+/** The longest event, in characters. */
 const MAX_EVENT_LENGTH = 64 * 1024 ** 2;
 
 /**
- * Reads events from bytes, however they are cut. An event that lacks its blank line at the end is none.
- * @throws RangeError for an endless event.
+ * Parses events from chunks that may split events anywhere. Drops a last event that lacks its blank line.
+ * @throws RangeError for an event over the limit
  */
 export class EventReader {
   readonly #decoder = new TextDecoder();
-  /** What follows the last whole line. */
+  /** The text after the last line break. */
   #rest = "";
   #endedWithCr = false;
   #event = "";
   #data: string[] = [];
   #length = 0;
 
-  /** The events that these bytes complete. */
+  /** Returns the events that these bytes complete. */
   push(bytes: Uint8Array): ServerSentEvent[] {
     let text = this.#decoder.decode(bytes, { stream: true });
     if (text === "") return [];
-    // CR and LF of one line end may come apart.
+    // A chunk may end between the CR and LF of one line break.
     if (this.#endedWithCr && text.startsWith("\n")) text = text.slice(1);
     this.#endedWithCr = text.endsWith("\r");
     const [first = "", ...others] = text.split(/\r\n|\r|\n/);
     const lines = [this.#rest + first, ...others];
     this.#rest = lines.pop() ?? "";
-    if (this.#rest.length + this.#length > MAX_EVENT_LENGTH) throw new RangeError("An event has no end.");
+    if (this.#rest.length + this.#length > MAX_EVENT_LENGTH) throw new RangeError("An event is too long.");
     return lines.flatMap((line) => this.#line(line) ?? []);
   }
 

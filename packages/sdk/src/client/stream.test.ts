@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { Fireworks } from "./client.ts";
 import { ApiError, AuthenticationError, ConnectionError, InvalidResponseError } from "./errors.ts";
-import { controlError, quickWorld, type Reply, scriptedFetch } from "./testing.ts";
+import { controlError, instantRuntime, type Reply, scriptedFetch } from "./testing.ts";
 
 function clientOf(...replies: readonly Reply[]) {
   const { fetch, sent } = scriptedFetch(...replies);
-  return { client: new Fireworks({ apiKey: "fw_k", baseURL: "http://host", fetch }, quickWorld()), sent };
+  return { client: new Fireworks({ apiKey: "fw_k", baseURL: "http://host", fetch }, instantRuntime()), sent };
 }
 
-/** An answer of these texts; it stays open after them when `isOpen`. */
+/** A response of these chunks; with `isOpen` it stays open after them. */
 function events(texts: readonly string[], isOpen = false): { reply: Response; wasCancelled: () => boolean } {
   let cancelled = false;
   const encoder = new TextEncoder();
@@ -37,7 +37,7 @@ async function textOf(client: Fireworks): Promise<string> {
   return text;
 }
 
-test("a reply is read event by event, to its mark", async () => {
+test("a stream yields its events up to [DONE]", async () => {
   const { client, sent } = clientOf(
     events([chunk("a"), chunk("b"), "data: [DONE]\n\n", chunk("beyond")]).reply,
   );
@@ -46,11 +46,11 @@ test("a reply is read event by event, to its mark", async () => {
   expect(sent[0]?.headers.get("accept")).toBe("text/event-stream");
 });
 
-test("a stream that ends before its mark is a broken connection", async () => {
+test("a stream that ends before [DONE] throws a ConnectionError", async () => {
   await expect(textOf(clientOf(events([chunk("a")]).reply).client)).rejects.toThrow(ConnectionError);
 });
 
-test("an error in the middle of a stream is thrown, after what came before it", async () => {
+test("an error event is thrown after the events before it", async () => {
   const failure = { error: { message: "The key fw_k broke.", code: "UNAVAILABLE", type: "server_error" } };
   const { client } = clientOf(
     events([chunk("a"), `event: error\ndata: ${JSON.stringify(failure)}\n\n`]).reply,
@@ -70,12 +70,12 @@ test("an error in the middle of a stream is thrown, after what came before it", 
   expect(seen).toHaveLength(1);
 });
 
-test("a refusal before the stream is the error it is", async () => {
+test("an error response instead of a stream throws its ApiError", async () => {
   const { client } = clientOf(controlError(401, 16, "No."));
   await expect(client.chat.completions.create(CHAT)).rejects.toBeInstanceOf(AuthenticationError);
 });
 
-test("an answer that is no stream is none of this API", async () => {
+test("a response that is not an event stream throws an InvalidResponseError", async () => {
   const { client } = clientOf(new Response("<html>", { headers: { "content-type": "text/html" } }));
   await expect(client.chat.completions.create(CHAT)).rejects.toThrow(
     /http:\/\/host answered 200 with a web page/,
@@ -85,7 +85,7 @@ test("an answer that is no stream is none of this API", async () => {
   );
 });
 
-test("leaving the loop, closing and aborting end the request", async () => {
+test("leaving the loop, closing and aborting abort the request", async () => {
   const left = events([chunk("a")], true);
   for await (const _ of await clientOf(left.reply).client.chat.completions.create(CHAT)) break;
   expect(left.wasCancelled()).toBe(true);
@@ -102,7 +102,7 @@ test("leaving the loop, closing and aborting end the request", async () => {
   expect(signals.map((signal) => signal.aborted)).toEqual([true, true]);
 });
 
-test("messages and responses end with their last events", async () => {
+test("streams of messages and responses end with their last event", async () => {
   const message = { model: "m", max_tokens: 1, messages: [], stream: true } as const;
   const end = 'event: message_stop\ndata: {"type":"message_stop"}\n\n';
   const { client } = clientOf(

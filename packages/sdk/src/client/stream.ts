@@ -1,50 +1,50 @@
 import { apiError, ConnectionError, readErrorBody } from "./errors.ts";
 import { EventReader, type ServerSentEvent } from "./sse.ts";
-import type { OpenAnswer, Transport } from "./transport.ts";
+import type { StreamingResponse, Transport } from "./transport.ts";
 
-/** How a kind of stream ends: `null` for the mark `[DONE]`, else the type of its last event. */
+/** How a stream ends: `null` for `[DONE]`, otherwise a pattern of the last event's type. */
 export type LastEvent = null | RegExp;
 
 /**
- * The events of an answer, to be read once with `for await`. Leaving the loop early ends the request.
- * It fails with an `ApiError` for an error in the stream, and with a `ConnectionError` when the stream breaks off.
+ * The events of a streaming response. Read it once with `for await`; leaving the loop early aborts the request.
+ * Iteration throws an `ApiError` for an error event, and a `ConnectionError` when the stream ends too early.
  */
 export class EventStream<Event> implements AsyncIterable<Event> {
-  /** The answer's headers. */
+  /** The response's headers. */
   readonly headers: Headers;
   readonly #events: AsyncGenerator<Event, void, undefined>;
-  readonly #answer: OpenAnswer;
+  readonly #response: StreamingResponse;
 
-  constructor(answer: OpenAnswer, transport: Transport, lastEvent: LastEvent) {
-    this.headers = answer.headers;
-    this.#answer = answer;
-    this.#events = readEvents<Event>(answer, transport, lastEvent);
+  constructor(response: StreamingResponse, transport: Transport, lastEvent: LastEvent) {
+    this.headers = response.headers;
+    this.#response = response;
+    this.#events = readEvents<Event>(response, transport, lastEvent);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Event> {
     return this.#events;
   }
 
-  /** Ends the request. */
+  /** Aborts the request. */
   close(): void {
-    this.#answer.close();
+    this.#response.close();
   }
 }
 
 async function* readEvents<Event>(
-  { headers, chunks }: OpenAnswer,
+  { headers, chunks }: StreamingResponse,
   transport: Transport,
   lastEvent: LastEvent,
 ): AsyncGenerator<Event, void, undefined> {
   const reader = new EventReader();
   for await (const chunk of chunks) {
-    for (const one of reader.push(chunk)) {
-      if (one.data === "[DONE]") return;
-      const event = parsed(one, transport);
-      const type = (event as { type?: unknown }).type ?? one.event;
+    for (const message of reader.push(chunk)) {
+      if (message.data === "[DONE]") return;
+      const event = parsed(message, transport);
+      const type = (event as { type?: unknown }).type ?? message.event;
       const failure =
-        one.event === "error" || type === "error" || "error" in event
-          ? readErrorBody(transport.readJson(one.data))
+        message.event === "error" || type === "error" || "error" in event
+          ? readErrorBody(transport.readJson(message.data))
           : null;
       if (failure !== null)
         throw apiError({
@@ -57,7 +57,7 @@ async function* readEvents<Event>(
       if (lastEvent?.test(String(type))) return;
     }
   }
-  throw new ConnectionError(`The stream of ${transport.origin} ended before its end.`);
+  throw new ConnectionError(`The stream of ${transport.origin} ended before its last event.`);
 }
 
 function parsed({ data }: ServerSentEvent, transport: Transport): object {
@@ -65,5 +65,5 @@ function parsed({ data }: ServerSentEvent, transport: Transport): object {
     const event: unknown = JSON.parse(data);
     if (typeof event === "object" && event !== null) return event;
   } catch {}
-  throw transport.invalidResponse(200, "a stream of something else than JSON");
+  throw transport.invalidResponse(200, "a stream whose events are not JSON");
 }

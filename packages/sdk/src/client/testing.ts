@@ -1,20 +1,20 @@
-import type { World } from "./transport.ts";
+import type { Runtime } from "./transport.ts";
 
-/** A request as `fetch` was asked for it. */
+/** A request that the fake `fetch` received. */
 export interface Sent {
   method: string;
   /** Path and query. */
   path: string;
   headers: Headers;
-  /** Of JSON. */
+  /** The parsed JSON; null for other bodies. */
   body: unknown;
   form: FormData | null;
 }
 
-/** What a request is answered: an answer, or what `fetch` fails with. */
+/** The outcome of a request: a response, or the error that `fetch` throws. */
 export type Reply = Response | Error | ((sent: Sent, signal: AbortSignal) => Response | Promise<Response>);
 
-/** A `fetch` that answers from a script, in order; a request beyond its end fails the test. */
+/** A fake `fetch` that returns the replies in order. A request beyond the last reply fails the test. */
 export function scriptedFetch(...replies: readonly Reply[]): { fetch: typeof fetch; sent: Sent[] } {
   const sent: Sent[] = [];
   const scripted = async (url: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
@@ -50,8 +50,8 @@ export function systemError(code: string): Error {
   return new TypeError("fetch failed", { cause: Object.assign(new Error(code), { code }) });
 }
 
-/** A world in which pauses pass at once; what they would have been is kept. */
-export function quickWorld(): World & { pausesMs: number[] } {
+/** A runtime whose pauses end at once; `pausesMs` records their lengths. */
+export function instantRuntime(): Runtime & { pausesMs: number[] } {
   const pausesMs: number[] = [];
   return {
     pausesMs,

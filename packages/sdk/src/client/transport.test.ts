@@ -17,22 +17,22 @@ import {
   UnavailableError,
 } from "./errors.ts";
 import type { FireworksOptions } from "./settings.ts";
-import { controlError, json, quickWorld, type Reply, scriptedFetch, systemError } from "./testing.ts";
+import { controlError, instantRuntime, json, type Reply, scriptedFetch, systemError } from "./testing.ts";
 
 const KEY = "fw_secret_key";
 
 function clientOf(replies: readonly Reply[], options: FireworksOptions = {}) {
   const { fetch, sent } = scriptedFetch(...replies);
-  const world = quickWorld();
+  const runtime = instantRuntime();
   const lines: string[] = [];
   const log = (line: string) => lines.push(line);
   const settings = { apiKey: KEY, baseURL: "http://host:1", accountId: "team", fetch, log, ...options };
-  return { client: new Fireworks(settings, world), sent, world, lines };
+  return { client: new Fireworks(settings, runtime), sent, runtime, lines };
 }
 
 const getModel = (client: Fireworks, options = {}) => client.models.get("m", {}, options);
 
-test("the key goes into one header of every request, and nowhere else", async () => {
+test("the key is in one header of every request and nowhere else", async () => {
   const { client, sent, lines } = clientOf([json({ name: "n" }), json({ models: [] })]);
   await getModel(client);
   await client.models.list().page();
@@ -49,14 +49,14 @@ test.each([
   [404, 5, NotFoundError, "NOT_FOUND"],
   [409, 6, ConflictError, "ALREADY_EXISTS"],
   [501, 12, ServerError, "UNIMPLEMENTED"],
-])("a %i with the code %i is an error of its own", async (status, code, Class, name) => {
+])("a %i with the code %i has its own error class", async (status, code, Class, name) => {
   const { client } = clientOf([controlError(status, code, "Why.")], { maxRetries: 0 });
   const error = (await getModel(client).catch((one: unknown) => one)) as ApiError;
   expect(error).toBeInstanceOf(Class);
   expect(error).toMatchObject({ status, code: name, message: "Why.", requestId: "r1", name: Class.name });
 });
 
-test("an error names the field that is wrong, in both shapes", async () => {
+test("an error names the invalid field in both formats of the API", async () => {
   const details = [{ "@type": "x", fieldViolations: [{ field: "model.kind", description: "d" }] }];
   const { client } = clientOf([
     json({ code: 3, message: "m", details }, 400),
@@ -73,23 +73,23 @@ test("an error names the field that is wrong, in both shapes", async () => {
   await expect(getModel(client)).rejects.toMatchObject({ message: "plain" });
 });
 
-test("a server that repeats the key does not get it into a message", async () => {
+test("a key that the server echoes is removed from the message", async () => {
   const { client } = clientOf([controlError(401, 16, `The key ${KEY} is wrong.`)]);
   await expect(getModel(client)).rejects.toThrow("The key … is wrong.");
 });
 
-test("what reads is tried again after failures that pass, with growing pauses", async () => {
+test("a read is retried after temporary failures with growing pauses", async () => {
   const failures = [
     systemError("ECONNRESET"),
     controlError(500, 13, "x"),
     new Response("<html>", { status: 502 }),
   ];
-  const { client, world } = clientOf([...failures, json({ name: "n" })]);
+  const { client, runtime } = clientOf([...failures, json({ name: "n" })]);
   expect(await getModel(client)).toEqual({ name: "n" });
-  expect(world.pausesMs).toEqual([500, 1_000, 2_000]);
+  expect(runtime.pausesMs).toEqual([500, 1_000, 2_000]);
 });
 
-test("after the last try, its failure is told", async () => {
+test("the error of the last attempt is thrown", async () => {
   const { client, sent } = clientOf([systemError("ECONNRESET"), controlError(503, 14, "Busy.")], {
     maxRetries: 1,
   });
@@ -97,11 +97,11 @@ test("after the last try, its failure is told", async () => {
   expect(sent).toHaveLength(2);
 });
 
-test("retry-after is waited for, unless it asks for too much", async () => {
+test("retry-after is waited for up to its limit", async () => {
   const limited = (after: string) => json({ code: 8, message: "Slow." }, 429, { "retry-after": after });
-  const { client, world } = clientOf([limited("7"), json({}), limited("61")]);
+  const { client, runtime } = clientOf([limited("7"), json({}), limited("61")]);
   await getModel(client);
-  expect(world.pausesMs).toEqual([7_000]);
+  expect(runtime.pausesMs).toEqual([7_000]);
   const error = (await getModel(client).catch((one: unknown) => one)) as RateLimitError;
   expect(error).toBeInstanceOf(RateLimitError);
   expect(error.retryAfterMs).toBe(61_000);
@@ -109,7 +109,7 @@ test("retry-after is waited for, unless it asks for too much", async () => {
 
 const body = { model: "m", prompt: "p" };
 
-test("what may cost twice is sent again only when nothing was done", async () => {
+test("a request that isn't idempotent is sent again only when the server has not processed it", async () => {
   const passing: Reply[] = [
     controlError(429, 8, "x"),
     controlError(503, 14, "x"),
@@ -126,13 +126,13 @@ test("what may cost twice is sent again only when nothing was done", async () =>
   }
 });
 
-test("a host that can't be reached is named", async () => {
+test("an unreachable host is named", async () => {
   const { client } = clientOf([systemError("ENOTFOUND"), systemError("ECONNRESET")], { maxRetries: 0 });
   await expect(getModel(client)).rejects.toThrow("http://host:1 can't be reached (ENOTFOUND).");
   await expect(getModel(client)).rejects.toThrow("The connection to http://host:1 broke (ECONNRESET).");
 });
 
-test("a body that breaks off is a broken connection", async () => {
+test("a body that breaks off throws a ConnectionError", async () => {
   const cut = () => {
     let isFirst = true;
     const stream = new ReadableStream<Uint8Array>({
@@ -158,14 +158,14 @@ test.each([
   ["half of a JSON text", new Response('{"name"', { headers: { "content-type": "application/json" } })],
   ["a number", json(5)],
   ["a 403 without a word", new Response("", { status: 403 })],
-])("a host that answers %s is named, and no API's error is made of it", async (_, reply) => {
+])("a host that answers %s is named, and the error is not an ApiError", async (_, reply) => {
   const { client } = clientOf([reply]);
   const error = await getModel(client).catch((one: unknown) => one);
   expect(error).toBeInstanceOf(InvalidResponseError);
   expect(String(error)).toContain("http://host:1 answered");
 });
 
-test("a POST that was redirected is not taken for done", async () => {
+test("a redirected POST throws", async () => {
   const redirected = Object.defineProperties(json({}), {
     redirected: { value: true },
     url: { value: "https://elsewhere/x?secret" },
@@ -174,11 +174,11 @@ test("a POST that was redirected is not taken for done", async () => {
   await expect(client.completions.create(body)).rejects.toThrow(/a redirect to https:\/\/elsewhere\. /);
 });
 
-/** Never answers; gives up when it is told to. */
+/** A `fetch` that never responds and rejects on abort. */
 const silence: Reply = (_, signal) =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
-test("a host that says nothing is given up after the time-out", async () => {
+test("a silent host fails after the timeout", async () => {
   const { client, sent } = clientOf([silence, silence]);
   const error = await getModel(client, { timeoutMs: 1, maxRetries: 1 }).catch((one: unknown) => one);
   expect(error).toBeInstanceOf(TimeoutError);
@@ -186,7 +186,7 @@ test("a host that says nothing is given up after the time-out", async () => {
   expect(sent).toHaveLength(2);
 });
 
-test("an abort ends the call with its reason, before, in and between tries", async () => {
+test("an abort rejects the call with its reason before, during and between attempts", async () => {
   const reason = new Error("enough");
   const { client, sent } = clientOf([silence]);
   await expect(getModel(client, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -203,7 +203,7 @@ test("an abort ends the call with its reason, before, in and between tries", asy
   await expect(getModel(clientOf([failing]).client, { signal: between.signal })).rejects.toBe(reason);
 });
 
-test("headers of the client and of the call are sent, and bad ones are not quoted", async () => {
+test("headers of the client and of the call are sent, and invalid headers are not quoted", async () => {
   const { client, sent } = clientOf([json({})], { headers: { "x-a": "1", "x-b": "1" } });
   await getModel(client, { headers: { "x-b": "2" } });
   expect(sent[0]?.headers.get("x-a")).toBe("1");
@@ -213,7 +213,7 @@ test("headers of the client and of the call are sent, and bad ones are not quote
   expect(String(error)).not.toContain("secret");
 });
 
-test("the account is that of the key, and asked for once", async () => {
+test("the account defaults to the key's account, which is requested once", async () => {
   const account = json({}, 200, { "x-fireworks-account-id": "acme" });
   const { client, sent } = clientOf([controlError(401, 16, "No."), account, json({}), json({}), json({})], {
     accountId: undefined,
@@ -229,7 +229,7 @@ test("the account is that of the key, and asked for once", async () => {
   ]);
 });
 
-test("a request of one's own is answered its JSON", async () => {
+test("a raw request returns the JSON of its response", async () => {
   const { client, sent } = clientOf([json({ a: 1 })]);
   expect(
     await client.request({ method: "POST", path: "/v1/accounts?accountId=x", body: { email: "e" } }),

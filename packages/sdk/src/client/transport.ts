@@ -8,85 +8,92 @@ import {
   readErrorBody,
   TimeoutError,
 } from "./errors.ts";
-import { delayMs, leavesDoubt, mayRepeat, type Repeatable, readCause, readRetryAfterMs } from "./retry.ts";
+import {
+  delayMs,
+  isOutcomeUncertain,
+  mayRetry,
+  type RetrySafety,
+  readCause,
+  readRetryAfterMs,
+} from "./retry.ts";
 import { type Settings, wholeNumber } from "./settings.ts";
 
-/** What every call takes. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Ends the call; it rejects with the signal's reason. */
+  /** Aborts the call, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** As the client's option. */
+  /** Overrides the client's option. */
   timeoutMs?: number | undefined;
-  /** As the client's option. */
+  /** Overrides the client's option. */
   maxRetries?: number | undefined;
   headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface HttpRequest {
   method: string;
-  /** With its query. */
+  /** Path and query. */
   path: string;
-  /** Sent as JSON, or as the form it is. */
+  /** `FormData` is sent as a form, any other value as JSON. */
   body?: unknown;
   accept?: string | undefined;
-  repeatable: Repeatable;
-  /** Called when a try broke off after the server may have done what was asked, and another one follows. */
-  onDoubt?: () => void;
+  repeatable: RetrySafety;
+  /** Called before a retry of an attempt that the server may have processed. */
+  onUncertainOutcome?: () => void;
   options?: CallOptions | undefined;
 }
 
-export interface Answer {
+export interface ApiResponse {
   headers: Headers;
-  /** In lower case, without parameters. */
+  /** The media type in lower case, without parameters. */
   contentType: string;
   bytes: Uint8Array;
 }
 
-export interface OpenAnswer {
+export interface StreamingResponse {
   headers: Headers;
-  /** The body as it comes; fails like the call itself. */
+  /** The body in chunks. Reading throws the same errors as `Transport.open`. */
   chunks: AsyncGenerator<Uint8Array, void, undefined>;
-  /** Ends the request. */
+  /** Aborts the request. */
   close(): void;
 }
 
-/** What the transport needs of the world. Tests have their own. */
-export interface World {
+/** Time and randomness. Tests replace them. */
+export interface Runtime {
   nowMs(): number;
   random(): number;
   pause(ms: number, signal: AbortSignal | undefined): Promise<void>;
 }
 
-/** Longest answer that is read as a whole. */
-const MAX_ANSWER_BYTES = 256 * 1024 ** 2;
+/** The largest response that is read as a whole. */
+const MAX_RESPONSE_BYTES = 256 * 1024 ** 2;
 
-/** Sends requests to one host with one key, tries again what may be, and turns every failure into an error of the SDK. */
+/** Sends requests to one host with one key, retries where that is safe, and turns every failure into an error of the SDK. */
 export class Transport {
   readonly #settings: Settings;
-  readonly #world: World;
+  readonly #runtime: Runtime;
 
-  constructor(settings: Settings, world: World = { nowMs: Date.now, random: Math.random, pause }) {
+  constructor(settings: Settings, runtime: Runtime = { nowMs: Date.now, random: Math.random, pause }) {
     this.#settings = settings;
-    this.#world = world;
+    this.#runtime = runtime;
   }
 
-  /** Of the host, as in messages. */
+  /** The host's address, as error messages show it. */
   get origin(): string {
     return this.#settings.origin;
   }
 
-  /** @throws ApiError, ConnectionError, InvalidResponseError; the signal's reason when that aborts. */
-  send(request: HttpRequest): Promise<Answer> {
+  /** @throws ApiError, ConnectionError, InvalidResponseError; the signal's reason when it aborts */
+  send(request: HttpRequest): Promise<ApiResponse> {
     return this.#try(request, async (response, deadline) => {
       const bytes = await this.#readAll(response);
       deadline.close();
-      if (!response.ok) throw this.#refusal(response, bytes);
+      if (!response.ok) throw this.#errorOf(response, bytes);
       return { headers: response.headers, contentType: contentType(response), bytes };
     });
   }
 
-  /** An answer in events, to be read to its end or closed. @throws as `send` does. */
-  open(request: HttpRequest): Promise<OpenAnswer> {
+  /** Opens an event stream. The caller must read it to its end or close it. @throws the errors of `send` */
+  open(request: HttpRequest): Promise<StreamingResponse> {
     return this.#try(request, async (response, deadline) => {
       if (response.ok && contentType(response) === "text/event-stream")
         return {
@@ -95,25 +102,28 @@ export class Transport {
           close: () => deadline.abort(),
         };
       const bytes = await this.#readAll(response);
-      throw response.ok ? this.#notTheApi(response, bytes) : this.#refusal(response, bytes);
+      throw response.ok ? this.#notTheApi(response, bytes) : this.#errorOf(response, bytes);
     });
   }
 
-  /** The key is in it, as a WebSocket has no headers: for `new WebSocket` alone. @param path without the key */
+  /**
+   * The URL contains the key, as browsers can't set headers of a WebSocket: pass it to `new WebSocket` and never log it.
+   * @param path without the key
+   */
   webSocketUrl(path: string): string {
     const url = new URL(this.origin.replace(/^http/, "ws") + path);
     url.searchParams.set("Authorization", this.#settings.apiKey);
     return url.href;
   }
 
-  /** The object that an answer holds; an empty one for an empty answer. @throws InvalidResponseError */
-  decode({ bytes, contentType: type }: Pick<Answer, "bytes" | "contentType">): object {
+  /** Parses the JSON object of a response; an empty response is an empty object. @throws InvalidResponseError */
+  decode({ bytes, contentType: type }: Pick<ApiResponse, "bytes" | "contentType">): object {
     const value = bytes.length === 0 ? {} : parseJson(bytes);
     if (typeof value === "object" && value !== null) return value;
-    throw this.invalidResponse(200, isPage(type, bytes) ? "a web page" : "something else than JSON");
+    throw this.invalidResponse(200, isPage(type, bytes) ? "a web page" : "content that is not JSON");
   }
 
-  /** For answers that this API never gives. */
+  /** The error for a response that this API never gives. @param what completes "answered 200 with …" */
   invalidResponse(status: number, what: string): InvalidResponseError {
     return new InvalidResponseError(
       status,
@@ -121,7 +131,7 @@ export class Transport {
     );
   }
 
-  /** What the server says, as it may be shown; undefined for what is no JSON. */
+  /** Parses JSON, with the API key replaced in case the server echoes it; undefined if it isn't JSON. */
   readJson(text: string): unknown {
     return parseJson(text.replaceAll(this.#settings.apiKey, "…"));
   }
@@ -136,11 +146,11 @@ export class Transport {
       try {
         return await this.#attempt(request, read);
       } catch (error) {
-        if (retry >= maxRetries || !mayRepeat(error, request.repeatable)) throw error;
-        if (leavesDoubt(error)) request.onDoubt?.();
-        const waitMs = delayMs(retry, error, this.#world.random);
-        this.#log(request, `again in ${Math.round(waitMs)} ms`);
-        await this.#world.pause(waitMs, signal);
+        if (retry >= maxRetries || !mayRetry(error, request.repeatable)) throw error;
+        if (isOutcomeUncertain(error)) request.onUncertainOutcome?.();
+        const waitMs = delayMs(retry, error, this.#runtime.random);
+        this.#log(request, `retry in ${Math.round(waitMs)} ms`);
+        await this.#runtime.pause(waitMs, signal);
       }
     }
   }
@@ -175,7 +185,10 @@ export class Transport {
       try {
         headers.set(name, value);
       } catch {
-        throw new InputError("headers", "A header's name or value holds characters that no header may have.");
+        throw new InputError(
+          "headers",
+          "A header's name or value contains characters that headers may not have.",
+        );
       }
     }
     if (body !== undefined && !(body instanceof FormData)) headers.set("content-type", "application/json");
@@ -188,8 +201,8 @@ export class Transport {
     let sizeBytes = 0;
     for await (const chunk of bodyOf(response)) {
       sizeBytes += chunk.length;
-      if (sizeBytes > MAX_ANSWER_BYTES)
-        throw this.invalidResponse(response.status, `more than ${MAX_ANSWER_BYTES} bytes`);
+      if (sizeBytes > MAX_RESPONSE_BYTES)
+        throw this.invalidResponse(response.status, `more than ${MAX_RESPONSE_BYTES} bytes`);
       chunks.push(chunk);
     }
     const bytes = new Uint8Array(sizeBytes);
@@ -201,7 +214,7 @@ export class Transport {
     return bytes;
   }
 
-  async *#chunks(response: Response, deadline: Deadline): OpenAnswer["chunks"] {
+  async *#chunks(response: Response, deadline: Deadline): StreamingResponse["chunks"] {
     try {
       for await (const chunk of bodyOf(response)) {
         deadline.extend();
@@ -214,24 +227,24 @@ export class Transport {
     }
   }
 
-  #refusal(response: Response, bytes: Uint8Array): FireworksError {
+  #errorOf(response: Response, bytes: Uint8Array): FireworksError {
     const { status, headers } = response;
-    const said = readErrorBody(this.readJson(new TextDecoder().decode(bytes)));
-    // A gateway in between speaks in pages when the API is away, which is no reason to doubt the address.
-    if (said === null && status < 500 && status !== 429) return this.#notTheApi(response, bytes);
+    const body = readErrorBody(this.readJson(new TextDecoder().decode(bytes)));
+    // A proxy answers with a web page when the API is down (5xx, 429): the address is right, so report the status.
+    if (body === null && status < 500 && status !== 429) return this.#notTheApi(response, bytes);
     return apiError({
-      code: said?.code ?? "",
-      message: said?.message ?? `${this.origin} answered ${status}.`,
-      param: said?.param ?? null,
-      details: said?.details ?? [],
+      code: body?.code ?? "",
+      message: body?.message ?? `${this.origin} answered ${status}.`,
+      param: body?.param ?? null,
+      details: body?.details ?? [],
       status,
       requestId: headers.get("x-request-id"),
-      retryAfterMs: readRetryAfterMs(headers.get("retry-after"), this.#world.nowMs()),
+      retryAfterMs: readRetryAfterMs(headers.get("retry-after"), this.#runtime.nowMs()),
     });
   }
 
   #notTheApi(response: Response, bytes: Uint8Array): InvalidResponseError {
-    const what = isPage(contentType(response), bytes) ? "a web page" : "something else than an API's answer";
+    const what = isPage(contentType(response), bytes) ? "a web page" : "content that this API never sends";
     return this.invalidResponse(response.status, what);
   }
 
@@ -244,7 +257,7 @@ export class Transport {
     if (isOver) return new TimeoutError(`${this.origin} did not answer within ${timeoutMs} ms.`);
     if (signal.aborted) return signal.reason;
     if (error instanceof FireworksError) return error;
-    // What fetch says may quote the request: only the system's own name for it is passed on.
+    // The message of fetch may quote the request with its key: pass on only the system's error code.
     const { maybeSent, code } = readCause(error);
     const what = maybeSent ? `The connection to ${this.origin} broke` : `${this.origin} can't be reached`;
     return new ConnectionError(`${what}${code === null ? "" : ` (${code})`}.`, maybeSent);
@@ -255,7 +268,7 @@ export class Transport {
   }
 }
 
-/** Undefined for what is no JSON. */
+/** Undefined if the text isn't JSON. */
 export function parseJson(json: Uint8Array | string): unknown {
   try {
     return JSON.parse(typeof json === "string" ? json : new TextDecoder().decode(json));
@@ -272,7 +285,7 @@ function contentType(response: Response): string {
   return (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
 }
 
-/** `for await` over a stream itself works in Node, but not in every browser. */
+/** Reads the body's chunks. Not every browser supports `for await` over a ReadableStream. */
 async function* bodyOf(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;

@@ -4,38 +4,38 @@ import type { CallOptions } from "../client/transport.ts";
 import { sha256, signatureId } from "./signature.ts";
 
 export interface DatasetOptions {
-  /** In place of the next two. */
+  /** Used instead of `apiKey` and `baseURL`. */
   client?: Fireworks | undefined;
   apiKey?: string | undefined;
   baseURL?: string | undefined;
-  /** Part of the signature. Default: the file's own name, or `dataset.jsonl`. */
+  /** Part of the dataset's id. Default: the file's own name, or `dataset.jsonl`. */
   filename?: string | undefined;
 }
 
-/** The rows of a dataset, and how they get to the host. */
+/** The rows of a dataset, and how they are uploaded. */
 export interface DatasetContent {
   filename: string;
-  /** Of all bytes, in hexadecimal. */
+  /** SHA-256 of all bytes, in hexadecimal. */
   sha256: string;
-  /** Brings the rows into a dataset that is made, and has them checked. */
+  /** Uploads the rows into a dataset that exists, and has the host validate them. */
   send(client: Fireworks, datasetId: string, call: CallOptions): Promise<unknown>;
 }
 
-/** What one request brings at most. */
+/** The API's limit of a form upload. */
 const MAX_FORM_BYTES = 157_286_400;
 
 type OpenPath = (path: string, filename: string | undefined) => Promise<DatasetContent>;
 
 let openPath: OpenPath | null = null;
 
-/** Lets `Dataset.fromFile` take paths. Browsers have none. */
+/** Lets `Dataset.fromFile` take paths. Only the Node entry calls it: browsers can't open paths. */
 export function enablePaths(open: OpenPath): void {
   openPath = open;
 }
 
 /**
- * Training examples, one JSON object a line. The id follows from the file's name and its bytes: the same data is uploaded
- * once, other data makes another dataset.
+ * Training examples, one JSON object a line. The id is derived from the file's name and bytes, so that the same data is
+ * uploaded once and changed data becomes another dataset.
  */
 export class Dataset {
   /** The id of the dataset in its account. */
@@ -57,8 +57,8 @@ export class Dataset {
   }
 
   /**
-   * Of a file that a person chose in a browser, or of a path, which needs `@hearth/sdk/node`. The bytes are read at once for the
-   * signature, and again by `sync`.
+   * From a `File` that a person chose in a browser, or from a path, which needs `@hearth/sdk/node`. Reads the bytes at once
+   * to compute the id; `sync` reads them again.
    * @throws FileError
    */
   static async fromFile(file: File | string, options: DatasetOptions = {}): Promise<Dataset> {
@@ -69,12 +69,12 @@ export class Dataset {
     return Dataset.#create(await openPath(file, options.filename), options);
   }
 
-  /** Of lines of JSON. */
+  /** From lines of JSON. */
   static async fromString(data: string, options: DatasetOptions = {}): Promise<Dataset> {
     return Dataset.#create(await blobContent(new Blob([data]), options.filename ?? "dataset.jsonl"), options);
   }
 
-  /** Of objects, each a training example. */
+  /** From objects, each a training example. */
   static fromList(data: readonly object[], options: DatasetOptions = {}): Promise<Dataset> {
     return Dataset.fromString(data.map((row) => `${JSON.stringify(row)}\n`).join(""), options);
   }
@@ -82,12 +82,12 @@ export class Dataset {
   static async #create(content: DatasetContent, options: DatasetOptions): Promise<Dataset> {
     const { filename } = content;
     if (!/^[^/\\]+\.jsonl$/.test(filename))
-      throw new InputError("filename", "filename must end in .jsonl, without folders.");
+      throw new InputError("filename", "filename must end in .jsonl and must not contain a folder.");
     const id = await signatureId(filename.replace(/\.jsonl$/, ""), [filename, content.sha256]);
     return new Dataset(id, content, options);
   }
 
-  /** Uploads the dataset and has it checked, unless the account has it. @throws BadRequestError for rows with faults */
+  /** Uploads the dataset and has the host validate it, unless the account has it. @throws BadRequestError for invalid rows */
   async sync(call: CallOptions = {}): Promise<this> {
     const { datasets } = this.client;
     const found = await datasets.get(this.id, {}, call).catch((error: unknown) => {
@@ -98,7 +98,7 @@ export class Dataset {
       const { filename } = this.#content;
       const dataset = { displayName: filename.slice(0, 63) };
       await datasets.create({ datasetId: this.id, dataset }, call).catch((error: unknown) => {
-        // Another process has just made the same one.
+        // Another process has just created the same dataset.
         if (!(error instanceof ConflictError)) throw error;
       });
     }
@@ -107,7 +107,7 @@ export class Dataset {
     return this;
   }
 
-  /** Deletes it from the account. @throws NotFoundError when it is not there */
+  /** Deletes the dataset from the account. @throws NotFoundError when the account has no such dataset */
   async delete(call: CallOptions = {}): Promise<void> {
     await this.client.datasets.delete(this.id, {}, call);
     this.#name = null;
@@ -116,7 +116,9 @@ export class Dataset {
 
 async function blobContent(data: Blob, filename: string): Promise<DatasetContent> {
   if (data.size > MAX_FORM_BYTES)
-    throw new FireworksError(`${filename} is larger than ${MAX_FORM_BYTES} bytes: in Node, give its path.`);
+    throw new FireworksError(
+      `${filename} is larger than ${MAX_FORM_BYTES} bytes: in Node, pass its path instead.`,
+    );
   return {
     filename,
     sha256: await sha256(new Uint8Array(await data.arrayBuffer())),

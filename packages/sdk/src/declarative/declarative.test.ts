@@ -3,20 +3,20 @@ import { expect, test } from "vitest";
 import { Fireworks } from "../client/client.ts";
 import { ConnectionError, InputError, TimeoutError } from "../client/errors.ts";
 import { checkNewId } from "../client/names.ts";
-import { json, quickWorld, type Reply, scriptedFetch } from "../client/testing.ts";
+import { instantRuntime, json, type Reply, scriptedFetch } from "../client/testing.ts";
 import { Dataset } from "./dataset.ts";
 import { apiDuration } from "./durations.ts";
-import { JobFailedError, SupervisedFineTuningJob } from "./fine-tuning-job.ts";
-import { LLM } from "./llm.ts";
+import { JobFailedError } from "./fine-tuning.ts";
+import { LLM, SupervisedFineTuningJob } from "./llm.ts";
 import { deploymentFields, type LLMOptions, libraryName } from "./llm-options.ts";
 import { poll } from "./polling.ts";
-import { SharedWork } from "./shared-work.ts";
 import { quoted, randomId, signatureId } from "./signature.ts";
+import { Singleflight } from "./singleflight.ts";
 
 function clientOf(...replies: readonly Reply[]) {
   const { fetch, sent } = scriptedFetch(...replies);
   const settings = { apiKey: "fw_test_key", baseURL: "http://host", accountId: "team", fetch };
-  return { client: new Fireworks(settings, quickWorld()), sent };
+  return { client: new Fireworks(settings, instantRuntime()), sent };
 }
 
 test.each([
@@ -26,15 +26,18 @@ test.each([
   ["250ms", "0.25s"],
   ["0s", "0s"],
   ["1d", "86400s"],
-])("the span %s is %s for the API", (text, seconds) => {
+])("the duration %s becomes %s for the API", (text, seconds) => {
   expect(apiDuration("x", text)).toBe(seconds);
 });
 
-test.each(["", "30", "s", "1h 30m", "-5s", "1y", "five minutes", "1s2"])("%j is no span", (text) => {
-  expect(() => apiDuration("scaleUpWindow", text)).toThrow(/scaleUpWindow must be a span of time/);
-});
+test.each(["", "30", "s", "1h 30m", "-5s", "1y", "five minutes", "1s2"])(
+  "%j is refused as a duration",
+  (text) => {
+    expect(() => apiDuration("scaleUpWindow", text)).toThrow(/scaleUpWindow must be a span of time/);
+  },
+);
 
-test("an id follows from the signature alone, and keeps the rules for ids", async () => {
+test("an id is derived from the signature alone and is valid", async () => {
   await fc.assert(
     fc.asyncProperty(fc.string(), fc.array(fc.string(), { maxLength: 2 }), async (title, signature) => {
       const id = await signatureId(title, signature);
@@ -47,33 +50,63 @@ test("an id follows from the signature alone, and keeps the rules for ids", asyn
   checkNewId("id", randomId("9 lives"));
 });
 
-test("a text in a filter can't end it", () => {
+test("a quoted string can't end the filter's literal", () => {
   expect(quoted('a" OR b\\')).toBe('"a\\" OR b\\\\"');
 });
 
-test("a name without an account is one of the library", () => {
+test("a model name without an account means a library model", () => {
   expect(libraryName("m")).toBe("accounts/fireworks/models/m");
   expect(libraryName("team/m")).toBe("accounts/team/models/m");
   expect(libraryName("accounts/team/models/m")).toBe("accounts/team/models/m");
 });
 
 const all: Required<Omit<LLMOptions, "client" | "replicaCount">> = {
-  ...{ model: "m", deploymentType: "on-demand", deploymentName: "d", deploymentDisplayName: "D" },
-  ...{ baseDeploymentName: "b", temperature: 0, enableMetrics: true, apiKey: "k", baseURL: "http://h" },
-  ...{ maxRetries: 1, description: "x", scaleUpWindow: "1s", scaleDownWindow: "1m", scaleToZeroWindow: "5m" },
-  ...{ acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2, region: "US_IOWA_1", minReplicaCount: 1 },
-  ...{ maxReplicaCount: 3, precision: "FP8", enableAddons: true, draftTokenCount: 4, draftModel: "draft" },
-  ...{ ngramSpeculationLength: 3, longPromptOptimized: true, enableSessionAffinity: true },
-  ...{ directRouteApiKeys: ["some-key"], directRouteType: "INTERNET" },
+  model: "m",
+  deploymentType: "on-demand",
+  deploymentName: "d",
+  deploymentDisplayName: "D",
+  baseDeploymentName: "b",
+  temperature: 0,
+  enableMetrics: true,
+  apiKey: "k",
+  baseURL: "http://h",
+  maxRetries: 1,
+  description: "x",
+  scaleUpWindow: "1s",
+  scaleDownWindow: "1m",
+  scaleToZeroWindow: "5m",
+  acceleratorType: "NVIDIA_H100_80GB",
+  acceleratorCount: 2,
+  region: "US_IOWA_1",
+  minReplicaCount: 1,
+  maxReplicaCount: 3,
+  precision: "FP8",
+  enableAddons: true,
+  draftTokenCount: 4,
+  draftModel: "draft",
+  ngramSpeculationLength: 3,
+  longPromptOptimized: true,
+  enableSessionAffinity: true,
+  directRouteApiKeys: ["some-key"],
+  directRouteType: "INTERNET",
 };
 
-test("every argument of the reference is a field of the deployment", () => {
+test("every argument of the reference sets its field of the deployment", () => {
   new LLM(all);
   expect(deploymentFields(all)).toEqual({
-    ...{ description: "x", acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2, precision: "FP8" },
-    ...{ minReplicaCount: 1, maxReplicaCount: 3, enableAddons: true, draftTokenCount: 4 },
-    ...{ draftModel: "accounts/fireworks/models/draft", ngramSpeculationLength: 3 },
-    ...{ enableSessionAffinity: true, directRouteApiKeys: ["some-key"], directRouteType: "INTERNET" },
+    description: "x",
+    acceleratorType: "NVIDIA_H100_80GB",
+    acceleratorCount: 2,
+    precision: "FP8",
+    minReplicaCount: 1,
+    maxReplicaCount: 3,
+    enableAddons: true,
+    draftTokenCount: 4,
+    draftModel: "accounts/fireworks/models/draft",
+    ngramSpeculationLength: 3,
+    enableSessionAffinity: true,
+    directRouteApiKeys: ["some-key"],
+    directRouteType: "INTERNET",
     placement: { region: "US_IOWA_1" },
     autoTune: { longPrompt: true },
     autoscalingPolicy: { scaleUpWindow: "1s", scaleDownWindow: "60s", scaleToZeroWindow: "300s" },
@@ -92,13 +125,13 @@ test.each([
   [{ deploymentType: "serverless", precision: "FP8" }, "precision"],
   [{ deploymentType: "serverless", deploymentName: "d" }, "deploymentName"],
   [{ scaleUpWindow: "soon" }, "scaleUpWindow"],
-])("what can't be honoured is refused by its name: %j", (options, param) => {
+])("an option that can't be honoured is refused by its name: %j", (options, param) => {
   const make = () => new LLM({ model: "m", deploymentType: "auto", ...(options as Partial<LLMOptions>) });
   expect(make).toThrow(InputError);
   expect(make).toThrow(expect.objectContaining({ param }));
 });
 
-test("temperatures are per model, and a request's own comes first", async () => {
+test("the model's temperature is the default, and a request's own temperature overrides it", async () => {
   const model = json({ name: "accounts/fireworks/models/m", supportsServerless: true });
   const { client, sent } = clientOf(
     model,
@@ -118,7 +151,7 @@ test("temperatures are per model, and a request's own comes first", async () => 
   expect(warm.temperature).toBe(1);
 });
 
-test("the time to the last token counts requests without stream, and only when it is asked for", async () => {
+test("the time to the last token is measured only with enableMetrics and without stream", async () => {
   const replies = () => [json({ name: "n", supportsServerless: true }), json({ choices: [] })];
   const { client } = clientOf(...replies());
   const measured = new LLM({ model: "m", deploymentType: "auto", client, enableMetrics: true });
@@ -130,7 +163,7 @@ test("the time to the last token counts requests without stream, and only when i
   expect(other.getTimeToLastTokenMean()).toBeNull();
 });
 
-test("serverless hosting that a model lacks is refused, and nothing is made", async () => {
+test("serverless hosting that a model lacks is refused, and nothing is created", async () => {
   const { client, sent } = clientOf(json({ name: "n", supportsServerless: false }));
   const llm = new LLM({ model: "m", deploymentType: "serverless", client });
   await expect(llm.ensureReady()).rejects.toMatchObject({ param: "deploymentType" });
@@ -143,7 +176,7 @@ const addon = () =>
     peftDetails: { baseModel: "accounts/fireworks/models/b" },
   });
 
-test("an addon is loaded onto a shared deployment of its base model, which is made for it", async () => {
+test("an addon is loaded onto a shared deployment of its base model, which is created if needed", async () => {
   const deployment = {
     name: "accounts/team/deployments/d",
     baseModel: "accounts/fireworks/models/b",
@@ -183,10 +216,13 @@ test("an addon is loaded onto a shared deployment of its base model, which is ma
   expect(llm.addonsEnabled).toBe(true);
 });
 
-test("an addon goes onto somebody else's deployment only if that is as it was asked for, and changes nothing", async () => {
+test("an addon uses another deployment only if it has the requested fields, and doesn't change it", async () => {
   const theirs = {
-    ...{ name: "accounts/team/deployments/theirs", baseModel: "accounts/fireworks/models/b", state: "READY" },
-    ...{ enableAddons: true, maxReplicaCount: 1 },
+    name: "accounts/team/deployments/theirs",
+    baseModel: "accounts/fireworks/models/b",
+    state: "READY",
+    enableAddons: true,
+    maxReplicaCount: 1,
   };
   const loaded = () =>
     json({ deployedModels: [{ name: "accounts/team/deployedModels/l", state: "DEPLOYED" }] });
@@ -204,7 +240,7 @@ test("an addon goes onto somebody else's deployment only if that is as it was as
   expect(next.sent[3]).toMatchObject({ method: "POST", body: { maxReplicaCount: 4, enableAddons: true } });
 });
 
-test("an addon that is shared is unloaded, and the deployment of its base model stays", async () => {
+test("deleting an addon on a shared deployment unloads it and keeps the deployment", async () => {
   const { client, sent } = clientOf(
     addon(),
     json({ deployments: [{ name: "accounts/team/deployments/own" }] }),
@@ -215,7 +251,7 @@ test("an addon that is shared is unloaded, and the deployment of its base model 
   expect(sent.at(-1)).toMatchObject({ method: "DELETE", path: "/v1/accounts/team/deployedModels/l" });
 });
 
-test("what was deleted by somebody else is made again by the request after the one that finds out", async () => {
+test("a deployment that another client deleted is created again by the request after the failed one", async () => {
   const model = () => json({ name: "n", supportsServerless: true });
   const { client, sent } = clientOf(
     model(),
@@ -229,8 +265,8 @@ test("what was deleted by somebody else is made again by the request after the o
   expect(sent).toHaveLength(4);
 });
 
-test("work that is shared is done once, and ends when nobody waits for it any more", async () => {
-  const shared = new SharedWork<string>();
+test("Singleflight runs shared work once, and aborts it when all callers have aborted", async () => {
+  const shared = new Singleflight<string>();
   let runs = 0;
   let inner: AbortSignal | undefined;
   let finish = (_: string): void => {};
@@ -258,13 +294,13 @@ test("work that is shared is done once, and ends when nobody waits for it any mo
   expect(inner?.aborted).toBe(true);
 });
 
-test("waiting ends with what was waited for, in time or not at all", async () => {
+test("poll returns the value or throws a TimeoutError", async () => {
   await expect(poll("x was not there", async () => null, { timeoutMs: 0 })).rejects.toThrow(TimeoutError);
   expect(await poll("x", async () => 0, {})).toBe(0);
   await expect(poll("x", async () => null, { signal: AbortSignal.abort("bye") })).rejects.toBe("bye");
 });
 
-test("waiting outlasts a host that is away for a moment, and nothing else", async () => {
+test("poll survives a short outage of the host and no other error", async () => {
   const away = new ConnectionError("host can't be reached.");
   const looks = [Promise.reject(away), Promise.resolve(null), Promise.reject(away), Promise.resolve("x")];
   for (const look of looks) look.catch(() => {});
@@ -273,7 +309,7 @@ test("waiting outlasts a host that is away for a moment, and nothing else", asyn
   await expect(poll("x", () => Promise.reject(failed), {})).rejects.toBe(failed);
 });
 
-test("datasets have the same id for the same name and bytes, and another for any other", async () => {
+test("datasets have the same id only for the same name and bytes", async () => {
   const client = clientOf().client;
   const rows = [{ prompt: "a" }, { prompt: "b" }];
   const one = await Dataset.fromList(rows, { client });
@@ -297,7 +333,7 @@ const running = {
 };
 const job = (state: string, more = {}) => json({ ...running, state, ...more });
 
-test("a fine-tuning job is made with the arguments of the reference, waited for, and gives its model", async () => {
+test("a fine-tuning job takes the reference's arguments, can be waited for, and gives its tuned model", async () => {
   const { client, sent } = clientOf(
     json({ name: "accounts/fireworks/models/b" }),
     json({ supervisedFineTuningJobs: [{ state: "JOB_STATE_FAILED" }] }),
@@ -313,7 +349,10 @@ test("a fine-tuning job is made with the arguments of the reference, waited for,
   expect(sent[2]).toMatchObject({
     path: "/v1/accounts/team/supervisedFineTuningJobs?supervisedFineTuningJobId=my-job",
     body: {
-      ...{ displayName: "n", baseModel: "accounts/fireworks/models/b", epochs: 2, learningRate: 1e-4 },
+      displayName: "n",
+      baseModel: "accounts/fireworks/models/b",
+      epochs: 2,
+      learningRate: 1e-4,
       dataset: "accounts/team/datasets/rows",
     },
   });
@@ -323,7 +362,7 @@ test("a fine-tuning job is made with the arguments of the reference, waited for,
   expect(made.outputLlm.deploymentType).toBe("auto");
 });
 
-test("a job of the same name and model is used again; a failed one is told with its reason", async () => {
+test("a job of the same name and model is reused, and a failed job throws its reason", async () => {
   const { client, sent } = clientOf(
     json({ name: "accounts/fireworks/models/b" }),
     json({ supervisedFineTuningJobs: [running] }),

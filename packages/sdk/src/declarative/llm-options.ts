@@ -7,14 +7,14 @@ export type DeploymentType = "serverless" | "on-demand" | "on-demand-lora" | "au
 
 const DEPLOYMENT_TYPES: readonly string[] = ["serverless", "on-demand", "on-demand-lora", "auto"];
 
-/** What a deployment is like, where one is made. Spans of time are texts such as `30s` or `1h30m`. */
+/** Settings of a deployment. Durations are strings such as `30s` or `1h30m`. */
 export interface DeploymentOptions {
   description?: string | undefined;
-  /** Before replicas are added under more load. Default `1s`. */
+  /** How long the load must be high before replicas are added. Default `1s`. */
   scaleUpWindow?: string | undefined;
-  /** Before replicas are taken away under less load. Default `1m`. */
+  /** How long the load must be low before replicas are removed. Default `1m`. */
   scaleDownWindow?: string | undefined;
-  /** Without requests before the last replica goes. Default `5m`. */
+  /** How long there must be no request before the last replica stops. Default `5m`. */
   scaleToZeroWindow?: string | undefined;
   acceleratorType?: types.AcceleratorType | undefined;
   acceleratorCount?: number | undefined;
@@ -22,7 +22,7 @@ export interface DeploymentOptions {
   /** Default 0. */
   minReplicaCount?: number | undefined;
   maxReplicaCount?: number | undefined;
-  /** A fixed number, in place of the two bounds. */
+  /** A fixed number of replicas, instead of `minReplicaCount` and `maxReplicaCount`. */
   replicaCount?: number | undefined;
   precision?: types.Precision | undefined;
   /** Whether LoRA addons can be loaded. */
@@ -37,64 +37,90 @@ export interface DeploymentOptions {
 }
 
 export interface LLMOptions extends DeploymentOptions {
-  /** A full name, `{account}/{model}`, or an id: of the library, else of the own account. */
+  /** A full name, `{account}/{model}`, or an id. An id means a library model; if there is none, a model of the account. */
   model: string;
   /**
-   * `auto` takes serverless hosting where the model has it, else a deployment of its own; for a LoRA addon one of its base
-   * model that other addons share. `on-demand` deploys an addon merged, `on-demand-lora` loads it beside others.
+   * `auto` uses serverless hosting if the model has it, and otherwise a deployment of its own, or for a LoRA addon a
+   * deployment of its base model that other addons share. `on-demand` merges an addon into a deployment of its own;
+   * `on-demand-lora` loads the addon onto a shared deployment.
    */
   deploymentType: DeploymentType;
-  /** Id or full name. A deployment of that name is used again. Default: one by the display name and the model. */
+  /** Id or full name. An existing deployment of that name is reused. Default: found by display name and model. */
   deploymentName?: string | undefined;
-  /** A deployment of that display name and model is used again. Default: the name of the script that runs. */
+  /** An existing deployment of that display name and model is reused. Default: the name of the running script. */
   deploymentDisplayName?: string | undefined;
-  /** For a LoRA addon: the deployment of its base model to load it on. Default: one that can be used, or a new one. */
+  /** For a LoRA addon: the deployment of its base model to load it on. Default: a suitable one, or a new one. */
   baseDeploymentName?: string | undefined;
-  /** Default for requests. */
+  /** Temperature of requests that set none. */
   temperature?: number | undefined;
   /** Measures the time to the last token of requests without `stream`. */
   enableMetrics?: boolean | undefined;
-  /** In place of the next three. */
+  /** Used instead of `apiKey`, `baseURL` and `maxRetries`. */
   client?: Fireworks | undefined;
   apiKey?: string | undefined;
   baseURL?: string | undefined;
   maxRetries?: number | undefined;
 }
 
-/** Arguments that the reference has and the API has no field for. */
-const WITHOUT_FIELD: Record<string, string> = {
+/** Arguments of the reference SDK for which the API has no field, with the reason. */
+const UNSUPPORTED: Record<string, string> = {
   maxBatchSize: "the API has no field for it; the platform chooses the batch size",
   cluster: "the platform chooses the cluster",
 };
 
 const DEPLOYMENT_OPTIONS = [
-  ...["description", "scaleUpWindow", "scaleDownWindow", "scaleToZeroWindow", "acceleratorType"],
-  ...["acceleratorCount", "region", "minReplicaCount", "maxReplicaCount", "replicaCount", "precision"],
-  ...["enableAddons", "draftTokenCount", "draftModel", "ngramSpeculationLength", "longPromptOptimized"],
-  ...["enableSessionAffinity", "directRouteApiKeys", "directRouteType"],
+  "description",
+  "scaleUpWindow",
+  "scaleDownWindow",
+  "scaleToZeroWindow",
+  "acceleratorType",
+  "acceleratorCount",
+  "region",
+  "minReplicaCount",
+  "maxReplicaCount",
+  "replicaCount",
+  "precision",
+  "enableAddons",
+  "draftTokenCount",
+  "draftModel",
+  "ngramSpeculationLength",
+  "longPromptOptimized",
+  "enableSessionAffinity",
+  "directRouteApiKeys",
+  "directRouteType",
 ];
 const OTHER_OPTIONS = [
-  ...["model", "deploymentType", "deploymentName", "deploymentDisplayName", "baseDeploymentName"],
-  ...["temperature", "enableMetrics", "client", "apiKey", "baseURL", "maxRetries"],
+  "model",
+  "deploymentType",
+  "deploymentName",
+  "deploymentDisplayName",
+  "baseDeploymentName",
+  "temperature",
+  "enableMetrics",
+  "client",
+  "apiKey",
+  "baseURL",
+  "maxRetries",
 ];
 
-/** Cheap and quick to go: what is made without being told otherwise. */
+/** Defaults of a new deployment: it scales to zero soon, so that an unused deployment costs little. */
 export const NEW_DEPLOYMENT: types.Deployment = {
   minReplicaCount: 0,
   autoscalingPolicy: { scaleUpWindow: "1s", scaleDownWindow: "60s", scaleToZeroWindow: "300s" },
 };
 
-/** @throws InputError naming the option that is unknown, or goes with no other */
+/** @throws InputError naming an option that is unknown, malformed or conflicts with another one */
 export function checkOptions(options: LLMOptions): void {
-  refuseUnknown(options, [...DEPLOYMENT_OPTIONS, ...OTHER_OPTIONS], WITHOUT_FIELD);
+  refuseUnknown(options, [...DEPLOYMENT_OPTIONS, ...OTHER_OPTIONS], UNSUPPORTED);
   if (typeof options.model !== "string" || options.model === "")
     throw new InputError("model", "model is required.");
   if (!DEPLOYMENT_TYPES.includes(options.deploymentType))
     throw new InputError("deploymentType", `deploymentType must be one of ${DEPLOYMENT_TYPES.join(", ")}.`);
   if (options.deploymentType === "serverless") {
     const names = [...DEPLOYMENT_OPTIONS, "deploymentName", "baseDeploymentName"];
-    const given = names.find((name) => options[name as keyof LLMOptions] !== undefined);
-    if (given !== undefined) throw new InputError(given, `${given} means nothing with serverless hosting.`);
+    const unusable = names.find((name) => options[name as keyof LLMOptions] !== undefined);
+    if (unusable !== undefined)
+      throw new InputError(unusable, `${unusable} has no effect with serverless hosting.`);
   }
   if (
     options.replicaCount !== undefined &&
@@ -104,7 +130,7 @@ export function checkOptions(options: LLMOptions): void {
   deploymentFields(options);
 }
 
-/** @throws InputError naming an argument that can't be honoured */
+/** @throws InputError naming the first defined option that is not in `known` */
 export function refuseUnknown(
   options: object,
   known: readonly string[],
@@ -116,7 +142,7 @@ export function refuseUnknown(
   }
 }
 
-/** What was asked for, as the API has it; nothing else. */
+/** The options that are set, as fields of the API; no defaults. */
 export function deploymentFields(options: DeploymentOptions): types.Deployment {
   const { scaleUpWindow, scaleDownWindow, scaleToZeroWindow, replicaCount, region, draftModel } = options;
   const { minReplicaCount = replicaCount, maxReplicaCount = replicaCount } = options;
@@ -126,10 +152,19 @@ export function deploymentFields(options: DeploymentOptions): types.Deployment {
   const { description, acceleratorType, acceleratorCount, precision, enableAddons } = options;
   const { draftTokenCount, ngramSpeculationLength, enableSessionAffinity } = options;
   const { directRouteApiKeys, directRouteType, longPromptOptimized } = options;
-  return given({
-    ...{ description, acceleratorType, acceleratorCount, precision, enableAddons },
-    ...{ minReplicaCount, maxReplicaCount, draftTokenCount, ngramSpeculationLength, enableSessionAffinity },
-    ...{ directRouteApiKeys, directRouteType },
+  return definedFields({
+    description,
+    acceleratorType,
+    acceleratorCount,
+    precision,
+    enableAddons,
+    minReplicaCount,
+    maxReplicaCount,
+    draftTokenCount,
+    ngramSpeculationLength,
+    enableSessionAffinity,
+    directRouteApiKeys,
+    directRouteType,
     draftModel: draftModel === undefined ? undefined : libraryName(draftModel),
     placement: region === undefined ? undefined : { region },
     autoTune: longPromptOptimized === undefined ? undefined : { longPrompt: longPromptOptimized },
@@ -137,19 +172,19 @@ export function deploymentFields(options: DeploymentOptions): types.Deployment {
   });
 }
 
-/** Without what is undefined. */
-export function given<T extends object>(fields: T): T {
+/** A copy without the fields that are undefined. */
+export function definedFields<T extends object>(fields: T): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** An id means one of the library: `x`, `account/x` and `accounts/account/models/x` as full names. */
+/** The full name of a model: an id means a library model, `account/x` means `accounts/account/models/x`. */
 export function libraryName(model: string): string {
   const parts = model.split("/");
   if (parts.length === 1) return `accounts/fireworks/models/${model}`;
   return parts.length === 2 ? `accounts/${parts[0]}/models/${parts[1]}` : model;
 }
 
-/** The name of the script that runs; `sdk` where there is none. */
+/** The file name of the running script; `sdk` in browsers. */
 export function scriptName(): string {
   const { process } = globalThis as { process?: { argv?: readonly string[] } };
   const path = process?.argv?.[1] ?? "";

@@ -1,19 +1,27 @@
 import { Fireworks } from "../client/client.ts";
-import { NotFoundError } from "../client/errors.ts";
+import { FireworksError, NotFoundError } from "../client/errors.ts";
+import { idOf } from "../client/names.ts";
 import type { EventStream } from "../client/stream.ts";
 import type { CallOptions } from "../client/transport.ts";
 import type * as types from "../generated/types.ts";
 import type { StreamingMethod } from "../inference/inference.ts";
 import type { Dataset } from "./dataset.ts";
-import { type FineTuningOptions, SupervisedFineTuningJob } from "./fine-tuning-job.ts";
+import { DeploymentResolver, type ServingLocation } from "./deployment-resolver.ts";
+import {
+  checkFineTuningOptions,
+  DONE_JOB_STATES,
+  FAILED_JOB_STATES,
+  type FineTuningOptions,
+  findOrCreateJob,
+  JobFailedError,
+} from "./fine-tuning.ts";
 import { checkOptions, type DeploymentType, type LLMOptions, scriptName } from "./llm-options.ts";
-import { type Place, Placing } from "./placing.ts";
-import type { WaitOptions } from "./polling.ts";
-import { SharedWork } from "./shared-work.ts";
+import { poll, type WaitOptions } from "./polling.ts";
+import { Singleflight } from "./singleflight.ts";
 
-/** What a request of an `LLM` holds besides its model. */
+/** The parameters of a request of an `LLM`; the `LLM` adds the model. */
 type Request<Params> = Omit<Params, "model" | "stream"> & {
-  /** Headers of this request. */
+  /** Extra headers of this request. */
   extraHeaders?: Readonly<Record<string, string>> | undefined;
 };
 
@@ -26,16 +34,16 @@ type CreateChat = Create<
 type CreateCompletion = Create<types.CompletionRequest, types.CompletionResponse, types.CompletionChunk>;
 
 /**
- * A model and where it is served. What is missing is made by the first request, or by `ensureReady`: nothing is asked of the
- * host before.
+ * A model and the deployment that serves it. The first request, or `ensureReady`, creates the deployment if it is missing. No
+ * earlier call contacts the host.
  */
 export class LLM {
   readonly client: Fireworks;
   readonly chat: { readonly completions: { readonly create: CreateChat; readonly acreate: CreateChat } };
   readonly completions: { readonly create: CreateCompletion; readonly acreate: CreateCompletion };
   readonly #options: LLMOptions;
-  readonly #placing = new SharedWork<void>();
-  #known: Place | null = null;
+  readonly #preparation = new Singleflight<void>();
+  #location: ServingLocation | null = null;
   #isReady = false;
   #lastTokenTimesMs = { count: 0, sum: 0 };
 
@@ -51,22 +59,22 @@ export class LLM {
     this.completions = { create: text as CreateCompletion, acreate: text as CreateCompletion };
   }
 
-  /** The model's full name, once the host was asked; before, as it was given. */
+  /** The model's full name once the host has resolved it; until then the name passed to the constructor. */
   get model(): string {
-    return this.#known?.model ?? this.#options.model;
+    return this.#location?.model ?? this.#options.model;
   }
 
-  /** What requests call the model; null before the host was asked. */
+  /** The model name that requests send; null until the host has resolved it. */
   get modelId(): string | null {
-    return this.#known?.modelId ?? null;
+    return this.#location?.modelId ?? null;
   }
 
-  /** The full name of its deployment; null without one. */
+  /** The full name of the model's own deployment; null if it has none. */
   get deploymentName(): string | null {
-    return this.#known?.deploymentName ?? null;
+    return this.#location?.deploymentName ?? null;
   }
 
-  /** Where the API shows it; null without one. */
+  /** The API address of the deployment; null without a deployment. */
   get deploymentUrl(): string | null {
     return this.deploymentName === null ? null : `${this.client.baseURL}/v1/${this.deploymentName}`;
   }
@@ -75,19 +83,19 @@ export class LLM {
     return this.#options.deploymentDisplayName ?? scriptName();
   }
 
-  /** Of a LoRA addon that is loaded beside others: the full name of the deployment of its base model. */
+  /** The full name of the base model's deployment that a LoRA addon is loaded on; null for other models. */
   get baseDeploymentName(): string | null {
-    return this.#known?.baseDeploymentName ?? null;
+    return this.#location?.baseDeploymentName ?? null;
   }
 
-  /** Of a LoRA addon: the full name of its base model. */
+  /** The full name of a LoRA addon's base model; null for other models. */
   get peftBaseModel(): string | null {
-    return this.#known?.peftBaseModel ?? null;
+    return this.#location?.peftBaseModel ?? null;
   }
 
-  /** Whether LoRA addons can be loaded where it is served. */
+  /** Whether LoRA addons can be loaded onto the deployment that serves the model. */
   get addonsEnabled(): boolean {
-    return this.#known?.addonsEnabled ?? this.#options.enableAddons === true;
+    return this.#location?.addonsEnabled ?? this.#options.enableAddons === true;
   }
 
   get temperature(): number | null {
@@ -98,48 +106,50 @@ export class LLM {
     return this.#options.deploymentType;
   }
 
-  /** Makes or changes what is needed to serve the model, without waiting for it. */
+  /** Creates or updates the deployment that serves the model, without waiting until it is ready. */
   async apply(options: WaitOptions = {}): Promise<this> {
-    this.#known = await new Placing(this.client, this.#options, options).apply();
+    this.#location = await new DeploymentResolver(this.client, this.#options, options).apply();
     return this;
   }
 
   /**
-   * Makes what is needed and waits until requests can be served; at most 30 minutes unless told otherwise.
+   * Creates or updates the deployment and waits until it can serve requests. `timeoutMs` is 30 minutes by default.
    * @throws DeploymentFailedError, InputError, ApiError
    */
   async ensureReady({ signal, timeoutMs }: WaitOptions = {}): Promise<this> {
-    const work = async (shared: AbortSignal): Promise<void> => {
-      const placing = new Placing(this.client, this.#options, { signal: shared, timeoutMs });
-      this.#known = await placing.apply();
-      await placing.waitFor(this.#known);
+    const prepare = async (shared: AbortSignal): Promise<void> => {
+      const resolver = new DeploymentResolver(this.client, this.#options, { signal: shared, timeoutMs });
+      this.#location = await resolver.apply();
+      await resolver.waitFor(this.#location);
       this.#isReady = true;
     };
-    if (!this.#isReady) await this.#placing.run(work, signal);
+    if (!this.#isReady) await this.#preparation.run(prepare, signal);
     return this;
   }
 
-  /** The model's full name. */
+  /** Asks the host for the model's full name, unless it is known. */
   async resolveModel({ signal }: CallOptions = {}): Promise<string> {
     return (
-      this.#known?.model ?? (await new Placing(this.client, this.#options, { signal }).model()).name ?? ""
+      this.#location?.model ??
+      (await new DeploymentResolver(this.client, this.#options, { signal }).model()).name ??
+      ""
     );
   }
 
-  /** The same model with another temperature. It shares the deployment. */
+  /** The same model and deployment with another default temperature. */
   withTemperature(temperature: number): LLM {
     const other = new LLM({ ...this.#options, client: this.client, temperature });
-    other.#known = this.#known;
+    other.#location = this.#location;
     other.#isReady = this.#isReady;
     return other;
   }
 
-  /** The same model, served in another way. */
+  /** The same model with another deployment type. */
   withDeploymentType(deploymentType: DeploymentType): LLM {
     return new LLM({ ...this.#options, client: this.client, deploymentType });
   }
 
-  /** Sets the number of replicas, in place of what the load would decide. */
+  /** Sets the number of replicas; until then autoscaling decides it. */
   async scale(replicaCount: number, call: CallOptions = {}): Promise<void> {
     await this.ensureReady({ signal: call.signal });
     const { deploymentName, baseDeploymentName } = this;
@@ -147,22 +157,22 @@ export class LLM {
     if (name !== null) await this.client.deployments.scale(name, { replicaCount }, call);
   }
 
-  /** Ends all replicas. Requests are refused until `scale` gives it some again. */
+  /** Stops all replicas. Requests are refused until `scale` starts replicas again. */
   scaleToZero(call: CallOptions = {}): Promise<void> {
     return this.scale(0, call);
   }
 
   /**
-   * Deletes its deployment, if there is one; of a LoRA addon that is loaded beside others, only that. The next request makes
-   * it again.
-   * @param options.ignoreChecks also when it was used a short time ago
+   * Deletes the model's deployment, if it has one. A LoRA addon on a shared deployment is only unloaded. The next request
+   * creates the deployment, or loads the addon, again.
+   * @param options.ignoreChecks deletes the deployment even if it was used a short time ago
    */
   async deleteDeployment({
     ignoreChecks,
     ...call
   }: { ignoreChecks?: boolean } & CallOptions = {}): Promise<void> {
-    const found = this.#known ?? (await new Placing(this.client, this.#options, call).find());
-    this.#known = null;
+    const found = this.#location ?? (await new DeploymentResolver(this.client, this.#options, call).find());
+    this.#location = null;
     this.#isReady = false;
     if (found.deploymentName !== null)
       await this.client.deployments.delete(found.deploymentName, { ignoreChecks }, call);
@@ -170,15 +180,15 @@ export class LLM {
       await this.client.deployedModels.delete(found.deployedModelName, {}, call);
   }
 
-  /** The mean time to the last token of requests without `stream`, in milliseconds; null without any, or metrics. */
+  /** Mean time to the last token of requests without `stream`, in ms; null without such requests or without `enableMetrics`. */
   getTimeToLastTokenMean(): number | null {
     const { count, sum } = this.#lastTokenTimesMs;
     return count === 0 ? null : sum / count;
   }
 
   /**
-   * Starts a job that fine-tunes the model; one of the same name and model that has not failed is used again. Resolves once the
-   * job is made: `waitForCompletion` waits for its end.
+   * Starts a job that fine-tunes the model, or returns a job of the same name and model that has not failed. Resolves once
+   * the job is created; `waitForCompletion` waits for its end.
    */
   createSupervisedFineTuningJob(
     name: string,
@@ -198,7 +208,7 @@ export class LLM {
         { ...(temperature !== undefined && { temperature }), ...request, model: this.modelId },
         { ...call, headers: { ...call.headers, ...extraHeaders } },
       ).catch((error: unknown) => {
-        // Somebody has deleted what served it: the next request makes it again.
+        // The deployment was deleted: the next request creates it again.
         if (error instanceof NotFoundError) this.#isReady = false;
         throw error;
       });
@@ -208,6 +218,113 @@ export class LLM {
       }
       return result;
     };
+  }
+}
+
+export interface FineTuningRequest extends FineTuningOptions {
+  name: string;
+  llm: LLM;
+  datasetOrId: Dataset | string;
+}
+
+/** A job that fine-tunes a model on a dataset. It is in this file because it and `LLM` create each other. */
+export class SupervisedFineTuningJob {
+  readonly llm: LLM;
+  #job: types.SupervisedFineTuningJob;
+
+  private constructor(llm: LLM, job: types.SupervisedFineTuningJob) {
+    this.llm = llm;
+    this.#job = job;
+  }
+
+  /**
+   * Creates a job, and uploads its dataset first. Reuses a job of the same name and model that has not failed.
+   * @throws InputError naming an argument that can't be honoured; ApiError
+   */
+  static async create(request: FineTuningRequest, call: CallOptions = {}): Promise<SupervisedFineTuningJob> {
+    checkFineTuningOptions(request);
+    const { name, llm, datasetOrId, ...options } = request;
+    const baseModel = await llm.resolveModel(call);
+    const job = await findOrCreateJob(llm.client, { name, baseModel, dataset: datasetOrId, options }, call);
+    return new SupervisedFineTuningJob(llm, job);
+  }
+
+  /** Reads a job by its id or full name. */
+  static async get(llm: LLM, jobName: string, call: CallOptions = {}): Promise<SupervisedFineTuningJob> {
+    return new SupervisedFineTuningJob(llm, await llm.client.supervisedFineTuningJobs.get(jobName, {}, call));
+  }
+
+  /** The full name. */
+  get name(): string {
+    return this.#job.name ?? "";
+  }
+
+  get id(): string {
+    return idOf(this.name);
+  }
+
+  get displayName(): string {
+    return this.#job.displayName ?? "";
+  }
+
+  /** The state at the last `create`, `get` or `refresh`. */
+  get state(): types.JobState {
+    return this.#job.state ?? "JOB_STATE_UNSPECIFIED";
+  }
+
+  get createTime(): string | null {
+    return this.#job.createTime ?? null;
+  }
+
+  get updateTime(): string | null {
+    return this.#job.updateTime ?? null;
+  }
+
+  get createdBy(): string | null {
+    return this.#job.createdBy ?? null;
+  }
+
+  /** The full name of the tuned model; null while the server has not chosen it. */
+  get outputModel(): string | null {
+    return this.#job.outputModel || null;
+  }
+
+  /** The tuned model, served where its base model is. @throws FireworksError while `outputModel` is null */
+  get outputLlm(): LLM {
+    if (this.outputModel === null) throw new FireworksError(`${this.name} has no output model yet.`);
+    const { deploymentType, deploymentName, client, deploymentDisplayName } = this.llm;
+    // Load the addon onto the deployment of the base model instead of creating a second deployment.
+    const isOnDemand = deploymentType === "on-demand" || deploymentType === "on-demand-lora";
+    return new LLM({
+      client,
+      model: this.outputModel,
+      deploymentType: isOnDemand ? "on-demand-lora" : deploymentType,
+      ...(deploymentType !== "serverless" && {
+        deploymentDisplayName,
+        baseDeploymentName: deploymentName ?? undefined,
+      }),
+    });
+  }
+
+  /** Reads the job's current state. */
+  async refresh(call: CallOptions = {}): Promise<this> {
+    this.#job = await this.llm.client.supervisedFineTuningJobs.get(this.name, {}, call);
+    return this;
+  }
+
+  /** Waits for the job's end. `timeoutMs` is a day by default. @throws JobFailedError, TimeoutError */
+  async waitForCompletion({ signal, timeoutMs = 86_400_000 }: WaitOptions = {}): Promise<this> {
+    const readWhenDone = async (): Promise<this | null> => {
+      await this.refresh({ signal });
+      if (FAILED_JOB_STATES.includes(this.state))
+        throw new JobFailedError(`${this.name} is ${this.state}. ${this.#job.status?.message ?? ""}`.trim());
+      return DONE_JOB_STATES.includes(this.state) ? this : null;
+    };
+    return poll(`${this.name} was not done`, readWhenDone, { signal, timeoutMs });
+  }
+
+  async delete(call: CallOptions = {}): Promise<void> {
+    await this.llm.client.supervisedFineTuningJobs.delete(this.name, {}, call);
   }
 }
 

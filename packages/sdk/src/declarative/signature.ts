@@ -4,23 +4,25 @@ import { FireworksError } from "../client/errors.ts";
 export async function sha256(bytes: Uint8Array): Promise<string> {
   const { subtle } = globalThis.crypto ?? {};
   if (subtle === undefined)
-    throw new FireworksError("This page is not secure (HTTPS): browsers hash nothing here.");
+    throw new FireworksError(
+      "Browsers can compute hashes only on secure (HTTPS) pages, and this page is not secure.",
+    );
   const digest = await subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   return hex(new Uint8Array(digest));
 }
 
-/** An id that is the same for the same signature: as much of `title` as an id may hold, and a digest. */
+/** A deterministic id: the beginning of `title`, and 96 bits of the signature's SHA-256. */
 export async function signatureId(title: string, signature: readonly string[]): Promise<string> {
   return idOf(title, await sha256(new TextEncoder().encode(JSON.stringify(signature))));
 }
 
-/** An id that nobody else has: as much of `title` as an id may hold, and 96 random bits. */
+/** A random id: the beginning of `title`, and 96 random bits. */
 export function randomId(title: string): string {
   const bytes = globalThis.crypto.getRandomValues(new Uint8Array(12));
   return idOf(title, hex(bytes));
 }
 
-/** A text in a filter. */
+/** A string literal of a filter. */
 export function quoted(text: string): string {
   return `"${text.replaceAll(/["\\]/g, "\\$&")}"`;
 }

@@ -5,7 +5,7 @@ import type * as types from "./types.ts";
 type WithRequired<T, K extends keyof T> = Omit<T, K> & { [P in K]-?: NonNullable<T[P]> };
 type Item<List, Key extends keyof List> = NonNullable<List[Key]> extends readonly (infer One)[] ? One : never;
 
-/** How each operation is called. */
+/** Path, parameters and retry safety of each operation. */
 export const OPERATIONS = {
   /** List accounts */
   listAccounts: {
@@ -1201,7 +1201,7 @@ export const OPERATIONS = {
   verifyApiKey: { method: "GET", path: "/verifyApiKey" },
 } as const;
 
-/** What each operation takes and gives. */
+/** Parameter and result types of each operation. */
 export interface OperationTypes {
   listAccounts: {
     params: {

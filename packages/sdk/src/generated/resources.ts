@@ -1,6 +1,6 @@
 // Generated from contract/*.openapi.json by scripts/generate.ts. Don't edit.
 
-/** The client's resources: the operation behind each method. */
+/** Maps the client's resources and methods to operations. */
 export const RESOURCES = {
   accounts: {
     /** List accounts · `GET /v1/accounts` */

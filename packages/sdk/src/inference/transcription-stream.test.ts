@@ -4,7 +4,7 @@ import { ConnectionError, InputError } from "../client/errors.ts";
 
 type Listener = (event: object) => void;
 
-/** A WebSocket whose other end is the test. */
+/** A fake WebSocket that the test controls. */
 class FakeSocket {
   static last: FakeSocket;
   binaryType = "";
@@ -47,7 +47,7 @@ async function openStream(signal?: AbortSignal) {
   return { stream: await opening, socket: FakeSocket.last };
 }
 
-test("audio goes one way, text comes the other, and the end is an end", async () => {
+test("a transcription stream sends audio and yields text until the host closes it", async () => {
   const { stream, socket } = await openStream();
   expect(socket.url).toBe(
     "wss://host/inference/v1/audio/transcriptions/streaming?language=en&Authorization=fw_test_key",
@@ -69,9 +69,9 @@ test("audio goes one way, text comes the other, and the end is an end", async ()
 test.each([
   ["a lost connection", (socket: FakeSocket) => socket.emit("close", { code: 1_006 })],
   ["a failure", (socket: FakeSocket) => socket.emit("error")],
-  ["what is no JSON", (socket: FakeSocket) => socket.emit("message", { data: "<html>" })],
-  ["more than anybody reads", (socket: FakeSocket) => Array.from({ length: 10_001 }, () => socket.say({}))],
-])("%s ends it with an error that names the host and not the key", async (_, fail) => {
+  ["a message that isn't JSON", (socket: FakeSocket) => socket.emit("message", { data: "<html>" })],
+  ["too many unread events", (socket: FakeSocket) => Array.from({ length: 10_001 }, () => socket.say({}))],
+])("a transcription stream ends on %s with an error that names the host and not the key", async (_, fail) => {
   const { stream, socket } = await openStream();
   fail(socket);
   const read = async () => {
@@ -81,7 +81,7 @@ test.each([
   expect(socket.isClosed).toBe(true);
 });
 
-test("a host that can't be reached, and an abort, are told by the call", async () => {
+test("an unreachable host rejects the call, and an abort ends the iteration", async () => {
   const failing = client.audio.transcriptions.stream({}, { WebSocket: FakeSocket });
   FakeSocket.last.emit("error");
   await expect(failing).rejects.toBeInstanceOf(ConnectionError);
@@ -99,7 +99,7 @@ test("leaving the loop closes the connection", async () => {
   expect(socket.isClosed).toBe(true);
 });
 
-test("without a WebSocket, one is asked for", async () => {
+test("a runtime without WebSocket is refused with a hint", async () => {
   vi.stubGlobal("WebSocket", undefined);
   await expect(client.audio.transcriptions.stream()).rejects.toBeInstanceOf(InputError);
   vi.unstubAllGlobals();

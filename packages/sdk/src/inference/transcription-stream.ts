@@ -2,7 +2,7 @@ import { ConnectionError, InputError } from "../client/errors.ts";
 import { parseJson, type Transport } from "../client/transport.ts";
 import type * as types from "../generated/types.ts";
 
-/** What is used of a `WebSocket`. Browsers have one, Node since its version 22. */
+/** The part of `WebSocket` that the stream uses. Browsers and Node 22 or later have a global `WebSocket`. */
 export interface WebSocketLike {
   binaryType: string;
   send(data: string | Uint8Array): void;
@@ -12,7 +12,7 @@ export interface WebSocketLike {
 
 export interface TranscriptionStreamOptions {
   signal?: AbortSignal | undefined;
-  /** In place of the global one. */
+  /** Used instead of the global `WebSocket`. */
   WebSocket?: (new (url: string) => WebSocketLike) | undefined;
 }
 
@@ -21,32 +21,32 @@ export type TranscriptionEvent =
   | types.StreamingCheckpoint
   | types.StreamingTrace;
 
-/** More events than these wait for nobody. */
-const MAX_WAITING_EVENTS = 10_000;
+/** Limit of unread events, so that a reader that stops can't fill the memory. */
+const MAX_UNREAD_EVENTS = 10_000;
 
 /**
- * Speech on its way, and its text on the way back: segments by their ids, later ones of the same id in place of earlier ones.
- * Iterating ends when the connection is closed, and throws a `ConnectionError` when that was nobody's wish.
+ * Sends speech and receives its transcript as segments. A later segment replaces an earlier one of the same id.
+ * Iteration ends when either side closes the connection, and throws a `ConnectionError` when the connection breaks.
  */
 export class TranscriptionStream implements AsyncIterable<TranscriptionEvent> {
   readonly #socket: WebSocketLike;
   readonly #host: string;
   readonly #events: TranscriptionEvent[] = [];
   #wake = (): void => {};
-  /** How it ended; undefined while it lasts. */
+  /** Undefined while the stream is open, null after a normal close, otherwise the error that ended it. */
   #end: Error | null | undefined;
 
   private constructor(socket: WebSocketLike, host: string) {
     this.#socket = socket;
     this.#host = host;
-    socket.addEventListener("message", ({ data }: { data: unknown }) => this.#take(data));
+    socket.addEventListener("message", ({ data }: { data: unknown }) => this.#receive(data));
     socket.addEventListener("close", ({ code }: { code: number }) =>
       this.#finish(code === 1_000 ? null : this.#broken()),
     );
     socket.addEventListener("error", () => this.#finish(this.#broken()));
   }
 
-  /** @throws ConnectionError; InputError where there is no WebSocket; the signal's reason */
+  /** @throws ConnectionError; InputError when no `WebSocket` is available; the signal's reason */
   static async open(
     transport: Transport,
     path: string,
@@ -54,7 +54,7 @@ export class TranscriptionStream implements AsyncIterable<TranscriptionEvent> {
   ): Promise<TranscriptionStream> {
     const Socket = WebSocket ?? (globalThis as { WebSocket?: new (url: string) => WebSocketLike }).WebSocket;
     if (Socket === undefined)
-      throw new InputError("WebSocket", "There is no WebSocket here: use Node 22 or later, or pass one.");
+      throw new InputError("WebSocket", "There is no global WebSocket: use Node 22 or later, or pass one.");
     signal?.throwIfAborted();
     const socket = new Socket(transport.webSocketUrl(path));
     socket.binaryType = "arraybuffer";
@@ -68,14 +68,14 @@ export class TranscriptionStream implements AsyncIterable<TranscriptionEvent> {
     return stream;
   }
 
-  /** Audio: 16-bit PCM, little-endian, 16 kHz, mono; 50 to 400 ms at a time. */
+  /** Sends audio: 16-bit PCM, little-endian, 16 kHz, mono; 50 to 400 ms per call. */
   send(audio: Uint8Array): void {
     if (this.#end !== undefined)
       throw this.#end ?? new ConnectionError(`The stream of ${this.#host} has ended.`);
     this.#socket.send(audio);
   }
 
-  /** Asks for an event with this id once all audio before it is transcribed. */
+  /** Requests an event with this id once all earlier audio is transcribed. */
   checkpoint(checkpointId: string): void {
     if (this.#end === undefined) this.#socket.send(JSON.stringify({ checkpoint_id: checkpointId }));
   }
@@ -101,10 +101,10 @@ export class TranscriptionStream implements AsyncIterable<TranscriptionEvent> {
     }
   }
 
-  #take(data: unknown): void {
+  #receive(data: unknown): void {
     const event = typeof data === "string" ? parseJson(data) : undefined;
     const isEvent = typeof event === "object" && event !== null;
-    if (isEvent && this.#events.length < MAX_WAITING_EVENTS) this.#events.push(event as TranscriptionEvent);
+    if (isEvent && this.#events.length < MAX_UNREAD_EVENTS) this.#events.push(event as TranscriptionEvent);
     else this.#finish(this.#broken());
     this.#wake();
   }

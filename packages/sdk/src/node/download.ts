@@ -1,28 +1,28 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { ResourceCallOptions } from "../client/caller.ts";
 import type { Fireworks } from "../client/client.ts";
 import { ConnectionError, InvalidResponseError } from "../client/errors.ts";
-import { exchange, failure, settle } from "./exchange.ts";
+import type { ResourceCallOptions } from "../client/operation-client.ts";
+import { connectionFailure, readStatus, sendFileRequest } from "./file-request.ts";
 import { fileError } from "./files.ts";
-import { Transfer, type TransferOptions } from "./transfers.ts";
+import { Transfer, type TransferOptions } from "./transfer.ts";
 
 export interface DownloadOptions extends TransferOptions {
-  /** The account that a short name means. Default: the client's. */
+  /** The account of a short name. Default: the client's. */
   accountId?: string | undefined;
 }
 
 export interface DownloadDatasetOptions extends DownloadOptions {
-  /** Also the files of the datasets that it was made of. */
+  /** Whether to download the files of the source datasets too. */
   downloadLineage?: boolean | undefined;
 }
 
 /**
- * Writes a model's files into a folder, which is made. A file appears under its name when it is whole; one that is there
- * is replaced.
+ * Writes a model's files into a folder, and creates the folder. A file gets its name once it is complete, and replaces an
+ * existing file.
  * @returns the files' paths
- * @throws FileError, as for a full disk
+ * @throws FileError, for example when the disk is full
  */
 export async function downloadModel(
   client: Fireworks,
@@ -64,16 +64,20 @@ export async function saveFiles(
   folder: string,
   transfer: Transfer,
 ): Promise<string[]> {
-  const files = Object.entries(urls).map(([name, url]) => ({ name, url, path: placeOf(folder, name) }));
+  const files = Object.entries(urls).map(([name, url]) => ({ name, url, path: pathOf(folder, name) }));
   await transfer.each(files, (file) => saveFile(file, transfer));
   return files.map(({ path }) => path);
 }
 
-/** Names come from the server: none of them leads out of the folder. */
-function placeOf(folder: string, name: string): string {
+/** The local path of a file. @throws InvalidResponseError for a name that would lead out of the folder */
+function pathOf(folder: string, name: string): string {
   const parts = name.split("/");
-  const isGood = parts.every((part) => /^[^\\\p{Cc}:]+$/u.test(part) && part !== "." && part !== "..");
-  if (!isGood) throw new InvalidResponseError(200, `The server named a file ${JSON.stringify(name)}.`);
+  const isSafe = parts.every((part) => /^[^\\\p{Cc}:]+$/u.test(part) && part !== "." && part !== "..");
+  if (!isSafe)
+    throw new InvalidResponseError(
+      200,
+      `The server named a file with an unsafe path: ${JSON.stringify(name)}.`,
+    );
   return join(resolve(folder), ...parts);
 }
 
@@ -89,7 +93,7 @@ async function saveFile(file: RemoteFile, transfer: Transfer): Promise<void> {
     await makeFolder(dirname(file.path));
     const handle = await open(partial, "wx");
     try {
-      await transfer.persist(file.name, () => receive(file, handle, transfer));
+      await transfer.withRetries(file.name, () => receive(file, handle, transfer));
       await handle.sync();
     } finally {
       await handle.close();
@@ -101,37 +105,40 @@ async function saveFile(file: RemoteFile, transfer: Transfer): Promise<void> {
   }
 }
 
-/** With the folders above it. Node's own way never ends where the system says ENOENT of a folder that is there, as in `/proc`. */
+/**
+ * Creates a folder and its parents. Node's recursive `mkdir` loops for ever where creating a folder fails with ENOENT although
+ * its parent exists, as in `/proc`.
+ */
 async function makeFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory()) return;
   if (found === null && dirname(path) !== path) await makeFolder(dirname(path));
   await mkdir(path).catch((error: NodeJS.ErrnoException) => {
-    // Made by another transfer meanwhile.
+    // Another transfer has just created it.
     if (error.code !== "EEXIST" || found !== null) throw error;
   });
 }
 
-/** Goes on behind what was written before. */
+/** Downloads a file, and resumes after the bytes that are already written. */
 async function receive(file: RemoteFile, handle: FileHandle, transfer: Transfer): Promise<void> {
   const url = new URL(file.url);
   const startBytes = transfer.doneOf(file.name);
   const headers = startBytes > 0 ? { range: `bytes=${startBytes}-` } : {};
-  const answer = await exchange({ method: "GET", url, headers, signal: transfer.signal });
-  const isPart = answer.statusCode === 206;
-  if (!isPart && answer.statusCode !== 200) await settle(answer, url.host, []);
+  const response = await sendFileRequest({ method: "GET", url, headers, signal: transfer.signal });
+  const isPart = response.statusCode === 206;
+  if (!isPart && response.statusCode !== 200) await readStatus(response, url.host, []);
   let doneBytes = isPart ? startBytes : 0;
-  const lengthBytes = Number(answer.headers["content-length"] ?? 0);
+  const lengthBytes = Number(response.headers["content-length"] ?? 0);
   const totalBytes = doneBytes + lengthBytes;
-  transfer.expect(file.name, totalBytes);
+  transfer.setSize(file.name, totalBytes);
   try {
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
       await write(handle, chunk, doneBytes, file.path);
       doneBytes += chunk.length;
       transfer.report(file.name, doneBytes);
     }
   } catch (error) {
-    throw failure(error, url, transfer.signal);
+    throw connectionFailure(error, url, transfer.signal);
   }
   if (doneBytes < totalBytes) throw new ConnectionError(`The connection to ${url.host} broke.`);
   await handle.truncate(doneBytes);

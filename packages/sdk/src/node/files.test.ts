@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { FileError, fileError, filesOf, localFile } from "./files.ts";
-import { Sessions } from "./sessions.ts";
+import { UploadSessions } from "./upload-sessions.ts";
 
 const root = mkdtempSync(join(tmpdir(), "sdk-files-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -22,7 +22,7 @@ function newFolder(): string {
   return mkdtempSync(join(root, "f-"));
 }
 
-test("a folder's files are found below folders and behind links, without what is hidden", async () => {
+test("filesOf finds files in subfolders and behind links, and skips hidden files", async () => {
   const [folder, elsewhere] = [newFolder(), newFolder()];
   mkdirSync(join(folder, "sub"));
   mkdirSync(join(folder, ".git"));
@@ -39,7 +39,7 @@ test("a folder's files are found below folders and behind links, without what is
   ]);
 });
 
-test("links that lead in circles or nowhere are named", async () => {
+test("filesOf names links that form a cycle or lead nowhere", async () => {
   const circle = newFolder();
   symlinkSync(circle, join(circle, "again"));
   await expect(filesOf(circle)).rejects.toThrow(/again leads back to a folder/);
@@ -48,13 +48,13 @@ test("links that lead in circles or nowhere are named", async () => {
   await expect(filesOf(broken)).rejects.toThrow(/link does not exist \(ENOENT\)\./);
 });
 
-test("a name that is not UTF-8 is refused", async () => {
+test("filesOf refuses a name that is not UTF-8", async () => {
   const folder = newFolder();
   writeFileSync(Buffer.concat([Buffer.from(`${folder}/a`), Buffer.from([0xff])]), "x");
   await expect(filesOf(folder)).rejects.toThrow(/whose name is not UTF-8/);
 });
 
-test("an empty folder, a folder for a file, what is no file, and a path through a file are told apart", async () => {
+test("an empty folder, a folder instead of a file, a device and a path through a file have different errors", async () => {
   const folder = newFolder();
   await expect(filesOf(folder)).rejects.toThrow(`${folder} holds no files.`);
   await expect(localFile(folder, "x")).rejects.toThrow(/is a folder, but a file is needed\./);
@@ -66,7 +66,7 @@ test("an empty folder, a folder for a file, what is no file, and a path through 
   await new Promise((resolve) => socket.close(resolve));
 });
 
-test("failures of the file system name the file and the reason; others stay what they are", () => {
+test("fileError names file and reason, and leaves other errors unchanged", () => {
   const denied = Object.assign(new Error("x"), { code: "EACCES", syscall: "open" });
   expect(fileError("/f", denied)).toEqual(new FileError("/f", "may not be used by you", "EACCES"));
   const other = new Error("x");
@@ -76,15 +76,15 @@ test("failures of the file system name the file and the reason; others stay what
 const target = ["http://host", "accounts/a/models/m", "2026"];
 const session = { url: "http://host/blobs/x?signature=s", isResumable: true };
 
-test("sessions are kept for the same file and target alone, and for their owner's eyes", async () => {
+test("upload sessions are found only for the same file and target, and readable only for their owner", async () => {
   const folder = join(newFolder(), "uploads");
   const path = join(root, "model.bin");
   writeFileSync(path, "x");
   const file = await localFile(path, "model.bin");
-  await (await Sessions.open(folder, target)).set(file, session);
-  const next = await Sessions.open(folder, target);
+  await (await UploadSessions.open(folder, target)).set(file, session);
+  const next = await UploadSessions.open(folder, target);
   expect(next.get(file)).toMatchObject(session);
-  expect((await Sessions.open(folder, [...target, "other"])).get(file)).toBeNull();
+  expect((await UploadSessions.open(folder, [...target, "other"])).get(file)).toBeNull();
   utimesSync(path, 1, 1);
   expect(next.get(await localFile(path, "model.bin"))).toBeNull();
   const modes = [folder, ...readdirSync(folder).map((name) => join(folder, name))].map(
@@ -92,18 +92,18 @@ test("sessions are kept for the same file and target alone, and for their owner'
   );
   expect(modes).toEqual([0o700, 0o600]);
   await next.clear();
-  expect((await Sessions.open(folder, target)).get(file)).toBeNull();
+  expect((await UploadSessions.open(folder, target)).get(file)).toBeNull();
 });
 
-test("a broken record is none, and without a folder nothing is kept", async () => {
+test("a broken session file counts as empty, and without a folder no session is kept", async () => {
   const folder = newFolder();
   const file = await localFile(join(root, "model.bin"), "model.bin");
-  await (await Sessions.open(folder, target)).set(file, session);
+  await (await UploadSessions.open(folder, target)).set(file, session);
   for (const broken of ["{", "5", '{"model.bin":null}']) {
     for (const name of readdirSync(folder)) writeFileSync(join(folder, name), broken);
-    expect((await Sessions.open(folder, target)).get(file)).toBeNull();
+    expect((await UploadSessions.open(folder, target)).get(file)).toBeNull();
   }
-  const none = await Sessions.open(null, target);
+  const none = await UploadSessions.open(null, target);
   await none.set(file, session);
   expect(none.get(file)).toMatchObject(session);
   await none.clear();

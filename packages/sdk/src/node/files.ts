@@ -3,10 +3,10 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { FireworksError } from "../client/errors.ts";
 
-/** A file or folder of this machine can't be used. The message names it. */
+/** A local file or folder can't be used. The message names its path. */
 export class FileError extends FireworksError {
   readonly path: string;
-  /** The system's name for it, such as `ENOSPC`; null for a reason of the SDK's own. */
+  /** The system's error code, such as `ENOSPC`; null when the SDK itself refuses the file. */
   readonly code: string | null;
 
   constructor(path: string, why: string, code: string | null = null) {
@@ -17,7 +17,7 @@ export class FileError extends FireworksError {
 }
 
 export interface LocalFile {
-  /** Relative to the folder that was asked for, with `/`. */
+  /** The path relative to the uploaded folder, with `/`. */
   name: string;
   path: string;
   sizeBytes: number;
@@ -39,7 +39,7 @@ const REASONS: Record<string, string> = {
 const MAX_FILES = 10_000;
 const MAX_DEPTH = 32;
 
-/** A failure of the file system, said of `path`. Other errors stay as they are. */
+/** Turns an error of the file system into a FileError about `path`. Returns other errors unchanged. */
 export function fileError(path: string, error: unknown): unknown {
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
   if (!(error instanceof Error) || typeof code !== "string" || syscall === undefined) return error;
@@ -54,7 +54,7 @@ export async function isFolder(path: string): Promise<boolean> {
   return found.isDirectory();
 }
 
-/** A file, not a folder; symbolic links are followed. @throws FileError */
+/** Reads size and time of a file. Follows symbolic links. @throws FileError if it is not a file */
 export async function localFile(path: string, name: string): Promise<LocalFile> {
   const found = await stat(path).catch((error: unknown) => {
     throw fileError(path, error);
@@ -65,8 +65,8 @@ export async function localFile(path: string, name: string): Promise<LocalFile> 
 }
 
 /**
- * All files below a folder, by name. Symbolic links are followed; what begins with a dot is left out.
- * @throws FileError also for a folder without files, and for names that are not UTF-8
+ * All files below a folder, sorted by name. Follows symbolic links; skips names that begin with a dot.
+ * @throws FileError, also for a folder without files and for names that are not UTF-8
  */
 export async function filesOf(folder: string): Promise<LocalFile[]> {
   const files: LocalFile[] = [];
@@ -75,7 +75,7 @@ export async function filesOf(folder: string): Promise<LocalFile[]> {
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** @param above the real folders that lead here */
+/** @param above the resolved paths of the parent folders; a folder in this list means a cycle of links */
 async function collect(
   folder: string,
   prefix: string,
@@ -87,7 +87,7 @@ async function collect(
   };
   const real = await realpath(folder).catch(fail);
   if (above.includes(real)) throw new FileError(folder, "leads back to a folder that it lies in");
-  if (above.length >= MAX_DEPTH) throw new FileError(folder, "lies too deep");
+  if (above.length >= MAX_DEPTH) throw new FileError(folder, `is nested more than ${MAX_DEPTH} folders deep`);
   for (const bytes of await readdir(folder, { encoding: "buffer" }).catch(fail)) {
     const name = fileName(folder, bytes);
     if (name.startsWith(".")) continue;
@@ -109,12 +109,12 @@ function fileName(folder: string, bytes: Uint8Array): string {
   }
 }
 
-/** The bytes from `start` on, of those that the file had when it was found. */
+/** Streams the file from byte `start`, up to the size that it had when it was found. */
 export function readFrom({ path, sizeBytes }: LocalFile, start: number): ReadStream {
   return createReadStream(path, { start, end: sizeBytes - 1, highWaterMark: 1024 ** 2 });
 }
 
-/** @throws FileError when the file is not the one that was found any more */
+/** @throws FileError when the file's size or modification time has changed since it was found */
 export async function requireUnchanged(file: LocalFile): Promise<void> {
   const { sizeBytes, modifiedMs } = await localFile(file.path, file.name);
   if (sizeBytes !== file.sizeBytes || modifiedMs !== file.modifiedMs)

@@ -8,7 +8,7 @@ export {
   downloadModel,
 } from "./download.ts";
 export { FileError } from "./files.ts";
-export type { TransferOptions, TransferProgress } from "./transfers.ts";
+export type { TransferOptions, TransferProgress } from "./transfer.ts";
 export {
   type UploadDatasetOptions,
   type UploadModelOptions,

@@ -1,60 +1,64 @@
 import type { IncomingMessage } from "node:http";
 import { ConflictError, ConnectionError } from "../client/errors.ts";
-import { exchange, settle } from "./exchange.ts";
+import { readStatus, sendFileRequest } from "./file-request.ts";
 import { type LocalFile, readFrom, requireUnchanged } from "./files.ts";
-import type { Session } from "./sessions.ts";
-import type { Transfer } from "./transfers.ts";
+import type { Transfer } from "./transfer.ts";
+import type { UploadSession } from "./upload-sessions.ts";
 
-/** Smaller files are sent again from their beginnings. */
+/** Smaller files aren't resumed but sent again from the beginning. */
 const MIN_RESUMABLE_BYTES = 8 * 1024 ** 2;
-const WHOLE = [200, 201, 204];
+const COMPLETE = [200, 201, 204];
 const INCOMPLETE = 308;
 const REFUSALS = [400, 401, 403, 404, 405, 409, 411, 412, 501];
 
 /**
- * Where to send a file. A store that takes files in pieces, as Google's does it, says so when it is asked; with any other the
- * signed URL itself takes the whole file.
+ * Opens a resumable session in Google Cloud Storage's protocol. For small files, and for stores without that protocol, the
+ * session is the signed URL itself, which takes the whole file.
  */
-export async function startSession(file: LocalFile, signedUrl: string, transfer: Transfer): Promise<Session> {
+export async function startSession(
+  file: LocalFile,
+  signedUrl: string,
+  transfer: Transfer,
+): Promise<UploadSession> {
   const url = new URL(signedUrl);
-  let session: Session = { url: signedUrl, isResumable: false };
+  let session: UploadSession = { url: signedUrl, isResumable: false };
   if (file.sizeBytes < MIN_RESUMABLE_BYTES) return session;
-  await transfer.persist(file.name, async () => {
+  await transfer.withRetries(file.name, async () => {
     const headers = { "x-goog-resumable": "start", "content-length": 0 };
-    const answer = await exchange({ method: "POST", url, headers, signal: transfer.signal });
-    const { location } = answer.headers;
-    const status = await settle(answer, url.host, [...WHOLE, ...REFUSALS]);
-    if (WHOLE.includes(status) && location !== undefined)
+    const response = await sendFileRequest({ method: "POST", url, headers, signal: transfer.signal });
+    const { location } = response.headers;
+    const status = await readStatus(response, url.host, [...COMPLETE, ...REFUSALS]);
+    if (COMPLETE.includes(status) && location !== undefined)
       session = { url: new URL(location, url).href, isResumable: true };
   });
   return session;
 }
 
 /**
- * Sends a file, and goes on where it stopped after failures that pass.
- * @param isResumed whether an earlier process may have sent a part
- * @throws ApiError of the store, FileError
+ * Sends a file. After a temporary failure it resumes where it stopped.
+ * @param isResumed whether an earlier process may have sent a part of the file
+ * @throws ApiError of the store; FileError
  */
 export async function uploadFile(
   file: LocalFile,
-  session: Session,
+  session: UploadSession,
   transfer: Transfer,
   isResumed: boolean,
 ): Promise<void> {
   let mayHaveArrived = isResumed;
-  await transfer.persist(file.name, async () => {
-    const asks = mayHaveArrived && session.isResumable;
-    const arrivedBytes = asks ? await askArrivedBytes(file, session, transfer) : 0;
+  await transfer.withRetries(file.name, async () => {
+    const canResume = mayHaveArrived && session.isResumable;
+    const arrivedBytes = canResume ? await queryArrivedBytes(file, session, transfer) : 0;
     transfer.report(file.name, arrivedBytes ?? file.sizeBytes);
     if (arrivedBytes === null) return;
     try {
       await sendFrom(arrivedBytes, file, session, transfer);
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
-      // By a URL that works once, the try before has brought everything, but its answer was lost.
+      // The URL works once: an earlier attempt has sent the whole file, but its response was lost.
       if (mayHaveArrived && !session.isResumable && error.code === "ALREADY_EXISTS") return;
       if (!mayHaveArrived && !session.isResumable) throw error;
-      // The store hasn't noticed yet that the last connection broke; or it has everything, and says so when it is asked.
+      // Retry: the store has not noticed yet that the last connection broke, or it has the whole file and will say so.
       throw new ConnectionError(error.message);
     } finally {
       mayHaveArrived = true;
@@ -64,31 +68,31 @@ export async function uploadFile(
   transfer.report(file.name, file.sizeBytes);
 }
 
-/** Null: all of it. */
-async function askArrivedBytes(
+/** The number of bytes that the store has; null when it has the whole file. */
+async function queryArrivedBytes(
   file: LocalFile,
-  { url }: Session,
+  { url }: UploadSession,
   transfer: Transfer,
 ): Promise<number | null> {
   const headers = { "content-range": `bytes */${file.sizeBytes}`, "content-length": 0 };
   const target = new URL(url);
-  const answer = await exchange({ method: "PUT", url: target, headers, signal: transfer.signal });
-  return (await settle(answer, target.host, [...WHOLE, INCOMPLETE])) === INCOMPLETE
-    ? arrivedBytes(answer)
+  const response = await sendFileRequest({ method: "PUT", url: target, headers, signal: transfer.signal });
+  return (await readStatus(response, target.host, [...COMPLETE, INCOMPLETE])) === INCOMPLETE
+    ? arrivedBytes(response)
     : null;
 }
 
 async function sendFrom(
   startBytes: number,
   file: LocalFile,
-  session: Session,
+  session: UploadSession,
   transfer: Transfer,
 ): Promise<void> {
   const { sizeBytes } = file;
   const url = new URL(session.url);
   const lengthBytes = sizeBytes - startBytes;
   let doneBytes = startBytes;
-  const answer = await exchange({
+  const response = await sendFileRequest({
     method: "PUT",
     url,
     headers: {
@@ -107,12 +111,12 @@ async function sendFrom(
     }),
     signal: transfer.signal,
   });
-  if ((await settle(answer, url.host, [...WHOLE, INCOMPLETE])) !== INCOMPLETE) return;
-  transfer.report(file.name, arrivedBytes(answer));
+  if ((await readStatus(response, url.host, [...COMPLETE, INCOMPLETE])) !== INCOMPLETE) return;
+  transfer.report(file.name, arrivedBytes(response));
   throw new ConnectionError(`${url.host} took only a part of ${file.name}.`);
 }
 
-/** `range: bytes=0-99` says 100. */
+/** `range: bytes=0-99` means 100 bytes. */
 function arrivedBytes({ headers }: IncomingMessage): number {
   const last = /^bytes=0-(\d{1,16})$/.exec(headers.range ?? "")?.[1];
   return last === undefined ? 0 : Number(last) + 1;

@@ -1,19 +1,19 @@
 import { basename, resolve } from "node:path";
-import { holds, type ResourceCallOptions } from "../client/caller.ts";
 import type { Fireworks } from "../client/client.ts";
 import { ApiError, ConflictError, InvalidResponseError } from "../client/errors.ts";
+import { containsFields, type ResourceCallOptions } from "../client/operation-client.ts";
 import type * as types from "../generated/types.ts";
 import { filesOf, isFolder, type LocalFile, localFile } from "./files.ts";
-import { Sessions } from "./sessions.ts";
-import { Transfer, type TransferOptions } from "./transfers.ts";
+import { Transfer, type TransferOptions } from "./transfer.ts";
 import { startSession, uploadFile } from "./upload-file.ts";
+import { UploadSessions } from "./upload-sessions.ts";
 
 export interface UploadOptions extends TransferOptions {
   /** Default: the client's account. */
   accountId?: string | undefined;
   /**
-   * Where it is kept how far large files are, so that the same call goes on there after this process has ended. Default
-   * `~/.fireworks/uploads`; null keeps nothing.
+   * The folder for sessions of unfinished large files, with which the same call in another process resumes them. Default
+   * `~/.fireworks/uploads`; null keeps no sessions.
    */
   stateFolder?: string | null | undefined;
 }
@@ -30,20 +30,20 @@ export interface UploadDatasetOptions extends UploadOptions {
   dataset?: types.Dataset | undefined;
 }
 
-/** What differs between kinds of things that have files. */
+/** The operations of a model or dataset that files are uploaded to. */
 interface Target {
-  /** Tells it apart from all others, also from one of the same name at another time. */
+  /** Identifies the resource, and tells it apart from an earlier one of the same name. */
   key: readonly string[];
   signedUrls(filenameToSize: Record<string, string>): Promise<Readonly<Record<string, string>> | undefined>;
-  /** Makes it ready for use. */
+  /** Has the host check the files and make the resource ready for use. */
   validate(): Promise<unknown>;
   get(): Promise<{ state?: string | undefined }>;
 }
 
 /**
- * Makes a model of the files in a folder, or of one file. A model of that id that is still being uploaded is gone on with.
- * Symbolic links are followed; names that begin with a dot are left out.
- * @throws FileError; ConflictError when there is such a model already; BadRequestError for files that are refused
+ * Creates a model from the files in a folder, or from one file. Resumes a model of that id whose upload is unfinished.
+ * Follows symbolic links; skips names that begin with a dot.
+ * @throws FileError; ConflictError when the model exists already; BadRequestError for files that the host refuses
  */
 export async function uploadModel(
   client: Fireworks,
@@ -56,7 +56,7 @@ export async function uploadModel(
   const fields: types.Model = { kind: isAddon ? "HF_PEFT_ADDON" : "HF_BASE_MODEL", ...model };
   const made = await client.models.create({ modelId, model: fields }, call).catch(async (error: unknown) => {
     const found = await unfinished(error, () => client.models.get(modelId, {}, call));
-    return holds(found, fields) ? found : client.models.update(modelId, fields, call);
+    return containsFields(found, fields) ? found : client.models.update(modelId, fields, call);
   });
   const get = () => client.models.get(modelId, {}, call);
   await sendFiles(files, options, {
@@ -72,8 +72,8 @@ export async function uploadModel(
 }
 
 /**
- * Makes a dataset of a JSONL file, or of those in a folder. A dataset of that id that is still being uploaded is gone on with.
- * @throws FileError; ConflictError when there is such a dataset already; BadRequestError for rows that are refused
+ * Creates a dataset from a JSONL file, or from the files in a folder. Resumes a dataset of that id whose upload is unfinished.
+ * @throws FileError; ConflictError when the dataset exists already; BadRequestError for rows that the host refuses
  */
 export async function uploadDataset(
   client: Fireworks,
@@ -83,7 +83,7 @@ export async function uploadDataset(
   return uploadDatasetFiles(client, await filesAt(path), options);
 }
 
-/** @throws FileError also when a file is not the one any more that was found */
+/** @throws FileError, also when a file has changed since it was found */
 export async function uploadDatasetFiles(
   client: Fireworks,
   files: readonly LocalFile[],
@@ -92,7 +92,7 @@ export async function uploadDatasetFiles(
   const call = callOptions(options);
   const made = await client.datasets.create({ datasetId, dataset }, call).catch(async (error: unknown) => {
     const found = await unfinished(error, () => client.datasets.get(datasetId, {}, call));
-    return holds(found, dataset) ? found : client.datasets.update(datasetId, dataset, call);
+    return containsFields(found, dataset) ? found : client.datasets.update(datasetId, dataset, call);
   });
   const get = () => client.datasets.get(datasetId, {}, call);
   await sendFiles(files, options, {
@@ -101,7 +101,7 @@ export async function uploadDatasetFiles(
       return (await client.datasets.getUploadEndpoint(datasetId, { filenameToSize }, call))
         .filenameToSignedUrls;
     },
-    // The check of a large dataset outlasts the request: asked again, the server waits on.
+    // Validating a large dataset can outlast one request, so repeat it until the dataset has left UPLOADING.
     async validate() {
       do await client.datasets.validateUpload(datasetId, {}, call);
       while ((await get()).state === "UPLOADING");
@@ -120,11 +120,11 @@ async function filesAt(path: string): Promise<LocalFile[]> {
   return (await isFolder(full)) ? filesOf(full) : [await localFile(full, basename(full))];
 }
 
-/** @throws the error, unless it says that the thing is there and its files are still to come */
-async function unfinished<Thing extends { state?: string | undefined }>(
+/** Returns the existing resource if `error` is a conflict with one whose upload is unfinished. @throws `error` otherwise */
+async function unfinished<Existing extends { state?: string | undefined }>(
   error: unknown,
-  get: () => Promise<Thing>,
-): Promise<Thing> {
+  get: () => Promise<Existing>,
+): Promise<Existing> {
   if (!(error instanceof ConflictError)) throw error;
   const found = await get();
   if (found.state !== "UPLOADING") throw error;
@@ -133,15 +133,16 @@ async function unfinished<Thing extends { state?: string | undefined }>(
 
 async function sendFiles(files: readonly LocalFile[], options: UploadOptions, target: Target): Promise<void> {
   const transfer = new Transfer(options);
-  const sessions = await Sessions.open(options.stateFolder, target.key);
-  for (const file of files) transfer.expect(file.name, file.sizeBytes);
+  const sessions = await UploadSessions.open(options.stateFolder, target.key);
+  for (const file of files) transfer.setSize(file.name, file.sizeBytes);
   const urls = await signedUrls(
     files.filter((file) => sessions.get(file) === null),
     target,
   );
   await transfer.each(files, async (file) => {
     const saved = sessions.get(file);
-    if (saved !== null && (await uploadFile(file, saved, transfer, true).then(() => true, isOver))) return;
+    if (saved !== null && (await uploadFile(file, saved, transfer, true).then(() => true, falseIfExpired)))
+      return;
     const url = urls[file.name] ?? (await signedUrls([file], target))[file.name];
     if (url === undefined) throw new InvalidResponseError(200, `The server gave no URL for ${file.name}.`);
     const session = await startSession(file, url, transfer);
@@ -150,7 +151,7 @@ async function sendFiles(files: readonly LocalFile[], options: UploadOptions, ta
   });
   transfer.reportValidating();
   await target.validate().catch(async (error: unknown) => {
-    // Perhaps only the answer was lost.
+    // If only the response was lost, the resource is READY and the upload is complete.
     if (options.signal?.aborted || (await target.get().catch(() => null))?.state !== "READY") throw error;
   });
   await sessions.clear();
@@ -165,8 +166,8 @@ async function signedUrls(
   return (await target.signedUrls(Object.fromEntries(sizes))) ?? {};
 }
 
-/** False when a saved session has ended, and a new one is needed. @throws the error else */
-function isOver(error: unknown): false {
+/** Returns false when a saved session has expired, so that a new one is needed. @throws any other error */
+function falseIfExpired(error: unknown): false {
   if (error instanceof ApiError && [403, 404, 410].includes(error.status)) return false;
   throw error;
 }

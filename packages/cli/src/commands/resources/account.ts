@@ -32,16 +32,21 @@ export const ACCOUNT: Resource = {
   verbs: [
     {
       verb: "create",
-      summary: "Make an account; for whoever runs the platform.",
+      summary: "Create an account (operators only).",
       args: [],
       flags: [
         {
           name: "email",
           type: "string",
           field: "email",
-          help: "The address of whom the account is for (required).",
+          help: "The email address of the account's owner (required).",
         },
-        { name: "account-id", type: "string", field: "accountId", help: "Default: made from the address." },
+        {
+          name: "account-id",
+          type: "string",
+          field: "accountId",
+          help: "The id of the account. Default: derived from the email address.",
+        },
         {
           name: "display-name",
           type: "string",
@@ -60,10 +65,10 @@ export const ACCOUNT: Resource = {
     },
     {
       verb: "update",
-      summary: "Change an account's address, or what its admins are told of.",
+      summary: "Change an account's email address, display name or spend alerts.",
       args: [{ name: "account-id", isOptional: true }],
       flags: [
-        { name: "email", type: "string", field: "email", help: "The account's address." },
+        { name: "email", type: "string", field: "email", help: "The account's email address." },
         {
           name: "display-name",
           type: "string",
@@ -74,13 +79,13 @@ export const ACCOUNT: Resource = {
           name: "spend-alerts-usd",
           type: "strings",
           field: "notificationSettings.monthlySpendThresholds",
-          help: 'Spending in a month to be told at, such as 10,49.50; "" for none.',
+          help: 'Monthly spending at which admins are alerted, such as 10,49.50; "" for no alerts.',
         },
       ],
       examples: ["firectl update account --spend-alerts-usd 10,50"],
       load: () => import("../accounts.ts").then(({ updateAccount }) => updateAccount),
     },
-    { verb: "list", summary: "List the accounts that you see.", examples: ["firectl list accounts"] },
+    { verb: "list", summary: "List the accounts that you may see.", examples: ["firectl list accounts"] },
   ],
 };
 
@@ -103,20 +108,20 @@ export const USER: Resource = {
       summary: "Add a user to the account.",
       args: [],
       flags: [
-        { name: "email", type: "string", field: "email", help: "The user's address (required)." },
+        { name: "email", type: "string", field: "email", help: "The user's email address (required)." },
         ROLE,
         NAME,
         {
           name: "user-id",
           type: "string",
           field: "userId",
-          help: "The id of the user. Default: made from the address.",
+          help: "The id of the user. Default: derived from the email address.",
         },
         {
           name: "service-account",
           type: "bool",
           field: "serviceAccount",
-          help: "The user is a machine: it needs --user-id and no address.",
+          help: "Create a service account: it needs --user-id and no email address.",
         },
       ],
       examples: [
@@ -150,7 +155,7 @@ const EXPIRE_TIME: Flag = {
   name: "expire-time",
   type: "string",
   field: "expireTime",
-  help: "When it ends, such as 2027-01-31T00:00:00Z. Default: never.",
+  help: "When the key expires, such as 2027-01-31T00:00:00Z. Default: never.",
 };
 
 export const API_KEY: Resource = {
@@ -171,12 +176,12 @@ export const API_KEY: Resource = {
   verbs: [
     {
       verb: "create",
-      summary: "Make an API key. It is shown once.",
+      summary: "Create an API key. It is shown only once.",
       args: [],
       flags: [
         KEY_NAME,
         EXPIRE_TIME,
-        { name: "user", type: "string", help: "Whose key it is, as an admin. Default: yours." },
+        { name: "user", type: "string", help: "The owner of the key, for admins. Default: you." },
       ],
       examples: [
         'firectl create api-key --key-name "quick-start"',
@@ -186,21 +191,21 @@ export const API_KEY: Resource = {
     },
     {
       verb: "get",
-      summary: "Print what is known of an API key.",
+      summary: "Print an API key's details, without the key itself.",
       args: [{ name: "key-id" }],
       examples: ["firectl get api-key key_42vAYeb7rwt9zzg1"],
       load: () => import("../api-keys.ts").then(({ getApiKey }) => getApiKey),
     },
     {
       verb: "list",
-      summary: "List your API keys; as an admin, with --all-users, everybody's.",
+      summary: "List your API keys; with --all-users, the keys of all users (admins only).",
       flags: [{ name: "all-users", type: "bool", help: "List the keys of all users of the account." }],
       examples: ["firectl list api-key", "firectl list api-key --all-users"],
       load: () => import("../api-keys.ts").then(({ listApiKeys }) => listApiKeys),
     },
     {
       verb: "update",
-      summary: "Rename an API key, end it at a time, or turn it off for a while.",
+      summary: "Rename an API key, set when it expires, or disable it.",
       args: [{ name: "key-id" }],
       flags: [
         KEY_NAME,
@@ -209,9 +214,9 @@ export const API_KEY: Resource = {
           name: "disabled",
           type: "bool",
           field: "disabled",
-          help: "It does not work until --disabled=false.",
+          help: "Disable the key; --disabled=false enables it again.",
         },
-        { name: "user", type: "string", help: "Whose key it is, as an admin. Default: yours." },
+        { name: "user", type: "string", help: "The owner of the key, for admins. Default: you." },
       ],
       examples: [
         "firectl update api-key key_42vAYeb7rwt9zzg1 --disabled",
@@ -221,7 +226,7 @@ export const API_KEY: Resource = {
     },
     {
       verb: "delete",
-      summary: "Delete an API key. It ends at once.",
+      summary: "Delete an API key. It stops working at once.",
       args: [{ name: "key-id" }],
       examples: ["firectl delete api-key key_42vAYeb7rwt9zzg1"],
       load: () => import("../api-keys.ts").then(({ deleteApiKey }) => deleteApiKey),
@@ -246,20 +251,20 @@ export const QUOTA: Resource = {
     { verb: "list", summary: "List the quotas of the account.", examples: ["firectl list quotas"] },
     {
       verb: "update",
-      summary: "Set a quota, up to its highest value.",
+      summary: "Set a quota's value, up to its maximum.",
       flags: [
         { name: "value", type: "int64", field: "value", help: "The new value." },
         {
           name: "max-value",
           type: "int64",
           field: "maxValue",
-          help: "The most that the value may be; for whoever runs the platform.",
+          help: "The maximum of the value (operators only).",
         },
         {
           name: "allow-missing",
           type: "bool",
           field: "allowMissing",
-          help: "Make it where it is not there, such as one of a single key.",
+          help: "Create the quota if it doesn't exist, such as the quota of a single key.",
         },
       ],
       examples: [
@@ -287,7 +292,7 @@ export const RESERVATION: Resource = {
   verbs: [
     {
       verb: "create",
-      summary: "Reserve accelerators for an account; for whoever runs the platform.",
+      summary: "Reserve accelerators for an account (operators only).",
       args: [],
       flags: [
         {
@@ -297,24 +302,39 @@ export const RESERVATION: Resource = {
           values: ACCELERATOR_TYPES,
           help: "The type of GPU (required).",
         },
-        { name: "reserved-count", type: "int32", field: "reservedCount", help: "How many (required)." },
+        {
+          name: "reserved-count",
+          type: "int32",
+          field: "reservedCount",
+          help: "The number of accelerators (required).",
+        },
         {
           name: "region",
           type: "string",
           field: "region",
           values: REGIONS,
-          help: "Where. Default: anywhere.",
+          help: "The region. Default: any region.",
         },
         {
           name: "start-time",
           type: "string",
           field: "startTime",
-          help: "Such as 2026-12-01T00:00:00Z. Default: the next midnight, UTC.",
+          help: "When it starts, such as 2026-12-01T00:00:00Z. Default: the next midnight, UTC.",
         },
-        { name: "end-time", type: "string", field: "endTime", help: "Default: a year later." },
+        {
+          name: "end-time",
+          type: "string",
+          field: "endTime",
+          help: "When it ends. Default: a year after the start.",
+        },
         { name: "display-name", type: "string", field: "displayName", help: "The display name." },
         { name: "description", type: "string", field: "description", help: "The description." },
-        { name: "reservation-id", type: "string", field: "reservationId", help: "Default: a random id." },
+        {
+          name: "reservation-id",
+          type: "string",
+          field: "reservationId",
+          help: "The id of the reservation. Default: a random id.",
+        },
       ],
       examples: [
         "firectl create reservation -a acme --accelerator-type NVIDIA_H100_80GB --reserved-count 12",

@@ -4,7 +4,7 @@ import { PAGE_FLAGS } from "../global-flags.ts";
 import type { Resource, Verb } from "../resource.ts";
 import { ANY_ID, BILLING_TIERS, PAYMENT_TERMS, USAGE_GROUPINGS } from "./values.ts";
 
-/** What Hearth has beside the compatible API: money and who did what. */
+/** Commands for billing and audit logs, which only Hearth has. */
 
 const BOOKING: readonly Flag[] = [
   { name: "amount-usd", type: "string", field: "amountUsd", help: "US dollars, such as 12.50 (required)." },
@@ -12,18 +12,18 @@ const BOOKING: readonly Flag[] = [
     name: "reference",
     type: "string",
     field: "reference",
-    help: "Where the money was seen, such as the bank's number.",
+    help: "The payment's reference, such as the bank's transaction number.",
   },
-  { name: "description", type: "string", field: "description", help: "What it is for." },
+  { name: "description", type: "string", field: "description", help: "The reason for the booking." },
   {
     name: "request-id",
     type: "string",
     field: "requestId",
-    help: "A name of your choice: the same again books nothing again.",
+    help: "An idempotency key of your choice: a repeated request with it books nothing.",
   },
 ];
 
-/** A kind of booking; the operator makes them, admins of the account see them. */
+/** A kind of booking. The operator creates bookings; the account's admins can read them. */
 function bookings(
   collection: "payments" | "credits" | "adjustments",
   create: Pick<Verb, "summary" | "examples" | "flags">,
@@ -67,12 +67,12 @@ const TRANSACTION: Resource = {
   verbs: [
     {
       verb: "get",
-      summary: "Print a movement of money.",
+      summary: "Print a transaction.",
       examples: ["firectl get transaction 01a1f8bf536876be"],
     },
     {
       verb: "list",
-      summary: "List all movements of money, usage among them.",
+      summary: "List all transactions, including charges for usage.",
       examples: ["firectl list transactions --filter 'kind = payment' --order-by 'createTime desc'"],
     },
   ],
@@ -111,7 +111,7 @@ const AUDIT_LOG: Resource = {
   verbs: [
     {
       verb: "list",
-      summary: "List who changed what, or was not let to.",
+      summary: "List who changed what, including refused attempts.",
       examples: ["firectl list audit-logs --order-by 'createTime desc' --page-size 20"],
     },
   ],
@@ -125,14 +125,14 @@ const BILLING: Resource = {
   verbs: [
     {
       verb: "get",
-      summary: "Print what the account owes, has and may spend.",
+      summary: "Print the account's debts, credits and spending limit.",
       args: [],
       examples: ["firectl get billing"],
       load: () => import("../billing.ts").then(({ getBilling }) => getBilling),
     },
     {
       verb: "update",
-      summary: "Set an account's terms; for whoever runs the platform.",
+      summary: "Set an account's billing terms (operators only).",
       args: [],
       flags: [
         {
@@ -140,21 +140,21 @@ const BILLING: Resource = {
           type: "string",
           field: "tier",
           values: [...BILLING_TIERS, "AUTOMATIC"],
-          help: "How much may be spent. AUTOMATIC: what was paid decides.",
+          help: "The spending tier. AUTOMATIC derives it from past payments.",
         },
         {
           name: "payment-terms",
           type: "string",
           field: "paymentTerms",
           values: PAYMENT_TERMS,
-          help: "PREPAID ends the service with the credits.",
+          help: "PREPAID stops the service when the credits are used up.",
         },
         {
           name: "suspend-state",
           type: "string",
           field: "suspendState",
           values: ["BLOCKED_BY_ABUSE_RULE", "UNSUSPENDED"],
-          help: "Stops the account, and takes that back.",
+          help: "BLOCKED_BY_ABUSE_RULE suspends the account; UNSUSPENDED lifts the suspension.",
         },
       ],
       examples: ["firectl update billing -a acme --tier UNLIMITED"],
@@ -168,16 +168,16 @@ export const BILLING_RESOURCES: readonly Resource[] = [
   INVOICE,
   TRANSACTION,
   bookings("payments", {
-    summary: "Book what an account paid; for whoever runs the platform.",
+    summary: "Book a payment of an account (operators only).",
     examples: ["firectl create payment -a acme --amount-usd 250 --reference 'bank 17' --request-id bank-17"],
   }),
   bookings("credits", {
-    summary: "Book credits of an account; for whoever runs the platform.",
-    flags: [{ name: "granted", type: "bool", field: "granted", help: "They are given for free." }],
+    summary: "Book credits for an account (operators only).",
+    flags: [{ name: "granted", type: "bool", field: "granted", help: "The credits are free, not bought." }],
     examples: ["firectl create credit -a acme --amount-usd 5 --granted --description Welcome"],
   }),
   bookings("adjustments", {
-    summary: "Charge an account something; for whoever runs the platform.",
+    summary: "Charge an account an extra amount (operators only).",
     examples: ["firectl create adjustment -a acme --amount-usd 3 --description Support"],
   }),
   AUDIT_LOG,
@@ -185,27 +185,27 @@ export const BILLING_RESOURCES: readonly Resource[] = [
 
 export const USAGE_COMMAND: Command = {
   words: [["get"], ["usage"]],
-  summary: "Print what was used and what it costs, by groups.",
+  summary: "Print usage and cost, in groups.",
   args: [],
   flags: [
     {
       name: "group-by",
       type: "strings",
       values: USAGE_GROUPINGS,
-      help: `Rows to make: ${USAGE_GROUPINGS.join(", ")}. Can be repeated, or with commas.`,
+      help: `Group by ${USAGE_GROUPINGS.join(", ")}. Repeat it, or separate values by commas.`,
     },
     {
       name: "start-time",
       type: "string",
-      help: "A full hour, such as 2026-01-31T08:00:00Z. Default: this month's first.",
+      help: "The first hour, such as 2026-01-31T08:00:00Z. Default: the start of this month.",
     },
-    { name: "end-time", type: "string", help: "A full hour, exclusive. Default: now." },
+    { name: "end-time", type: "string", help: "The end of the last hour. Default: now." },
     {
       name: "filter",
       type: "string",
-      help: "Of what: an AIP-160 filter over what there is to group by but hours and days.",
+      help: "Count only matching usage: an AIP-160 filter over the groups, except hour and day.",
     },
-    { name: "all-accounts", type: "bool", help: "Of every account; for whoever runs the platform." },
+    { name: "all-accounts", type: "bool", help: "Report the usage of all accounts (operators only)." },
     ...PAGE_FLAGS,
   ],
   examples: [

@@ -3,14 +3,14 @@ import { waitFlags } from "../global-flags.ts";
 import type { Resource } from "../resource.ts";
 import { ACCELERATOR_TYPES, DIRECT_ROUTE_TYPES, PRECISIONS, REGIONS } from "./values.ts";
 
-/** What `create deployment` and `update deployment` share. */
+/** Flags of `create deployment` and `update deployment`. */
 const FIELDS: readonly Flag[] = [
   {
     name: "accelerator-count",
     type: "int32",
     field: "acceleratorCount",
     aliases: ["world-size"],
-    help: "The number of GPUs of a replica. Also: --world-size.",
+    help: "The number of GPUs per replica. Also: --world-size.",
   },
   {
     name: "accelerator-type",
@@ -23,21 +23,21 @@ const FIELDS: readonly Flag[] = [
     name: "description",
     type: "string",
     field: "description",
-    help: "What the deployment is for; under 1000 characters.",
+    help: "The description; under 1000 characters.",
   },
   {
     name: "direct-route-api-keys",
     type: "strings",
     field: "directRouteApiKeys",
     isSecret: true,
-    help: "A key that the direct route takes. Can be repeated.",
+    help: "A key that the direct route accepts. Can be repeated.",
   },
   {
     name: "direct-route-type",
     type: "string",
     field: "directRouteType",
     values: DIRECT_ROUTE_TYPES,
-    help: "How to reach the deployment past the gateway.",
+    help: "How clients reach the deployment without the gateway.",
   },
   {
     name: "display-name",
@@ -56,20 +56,20 @@ const FIELDS: readonly Flag[] = [
     name: "draft-token-count",
     type: "int32",
     field: "draftTokenCount",
-    help: "How many tokens to speculate a step; 0 turns speculation off.",
+    help: "How many tokens to draft per step; 0 turns speculation off.",
   },
-  { name: "enable-addons", type: "bool", field: "enableAddons", help: "Let several LoRA addons be loaded." },
+  { name: "enable-addons", type: "bool", field: "enableAddons", help: "Allow LoRA addons to be loaded." },
   {
     name: "enable-session-affinity",
     type: "bool",
     field: "enableSessionAffinity",
-    help: "Keep the requests of a user or session on one replica.",
+    help: "Send the requests of a user or session to the same replica.",
   },
   {
     name: "load-targets",
     type: "loads",
     field: "autoscalingPolicy.loadTargets",
-    help: "Loads to scale at: default=0.8,tokens_generated_per_second=100.",
+    help: "Loads at which to scale: default=0.8,tokens_generated_per_second=100.",
   },
   {
     name: "long-prompt",
@@ -81,19 +81,19 @@ const FIELDS: readonly Flag[] = [
     name: "enable-hot-reload-latest-addon",
     type: "bool",
     field: "enableHotReloadLatestAddon",
-    help: "Merge one addon into the model, which load-lora can replace.",
+    help: "Merge one addon into the model; load-lora can replace it.",
   },
   {
     name: "max-context-length",
     type: "int32",
     field: "maxContextLength",
-    help: "The longest prompt and reply, in tokens. Default: the model's.",
+    help: "The most tokens of prompt and output together. Default: the model's limit.",
   },
   {
     name: "max-peft-batch-size",
     type: "int32",
     field: "maxPeftBatchSize",
-    help: "How many requests with addons run at once.",
+    help: "The most concurrent requests with addons.",
   },
   {
     name: "max-replica-count",
@@ -105,13 +105,13 @@ const FIELDS: readonly Flag[] = [
     name: "min-replica-count",
     type: "int32",
     field: "minReplicaCount",
-    help: "The fewest replicas. Default: 0, which stops the last one when it is not used.",
+    help: "The fewest replicas. Default: 0, which stops the last replica when it is not used.",
   },
   {
     name: "ngram-speculation-length",
     type: "int32",
     field: "ngramSpeculationLength",
-    help: "How much of the text before to look for, to speculate without a draft model.",
+    help: "The length of the n-grams that are looked up in earlier text, to speculate without a draft model.",
   },
   {
     name: "precision",
@@ -124,7 +124,7 @@ const FIELDS: readonly Flag[] = [
     name: "scale-down-window",
     type: "duration",
     field: "autoscalingPolicy.scaleDownWindow",
-    help: "How long the load must be low before there are fewer replicas. Default: 10m.",
+    help: "How long the load must be low before replicas are removed. Default: 10m.",
   },
   {
     name: "scale-to-zero-window",
@@ -136,13 +136,13 @@ const FIELDS: readonly Flag[] = [
     name: "scale-up-window",
     type: "duration",
     field: "autoscalingPolicy.scaleUpWindow",
-    help: "How long the load must be high before there are more replicas. Default: 30s.",
+    help: "How long the load must be high before replicas are added. Default: 30s.",
   },
   {
     name: "unused-auto-delete-duration",
     type: "duration",
     field: "unusedAutoDeleteDuration",
-    help: "Delete the deployment when it gets no request for so long; 0 never does. Default: 168h.",
+    help: "Delete the deployment after this time without requests; 0: never. Default: 168h.",
   },
 ];
 
@@ -157,21 +157,21 @@ const CREATE_FLAGS: readonly Flag[] = [
     name: "disable-speculative-decoding",
     type: "bool",
     field: "disableSpeculativeDecoding",
-    help: "Don't speculate, though the model has a default draft model.",
+    help: "Don't speculate, even if the model has a default draft model.",
   },
   { name: "model-id", type: "string", help: "The model to deploy, in place of <model>." },
   {
     name: "deployment-shape",
     type: "string",
     field: "deploymentShape",
-    help: "A preset's full name: what it says of hardware and settings goes.",
+    help: "The full name of a deployment shape, which sets hardware and other settings.",
   },
   {
     name: "region",
     type: "string",
     field: "placement.region",
     values: REGIONS,
-    help: "Where the deployment is to run. It can't be moved later.",
+    help: "The region of the deployment. It can't be changed later.",
   },
 ];
 
@@ -192,7 +192,7 @@ export const DEPLOYMENT: Resource = {
   verbs: [
     {
       verb: "create",
-      summary: "Deploy a model: one of the account, else one of the library.",
+      summary: "Deploy a model of the account or of the library.",
       args: [{ name: "model", isOptional: true }],
       flags: [...CREATE_FLAGS, ...FIELDS, ...waitFlags("the deployment is ready")],
       examples: [
@@ -215,7 +215,7 @@ export const DEPLOYMENT: Resource = {
           name: "show-deleted",
           type: "bool",
           field: "showDeleted",
-          help: "Those too that can be undeleted.",
+          help: "Also list deleted deployments that can be undeleted.",
         },
       ],
       examples: [
@@ -240,9 +240,9 @@ export const DEPLOYMENT: Resource = {
           name: "ignore-checks",
           type: "bool",
           field: "ignoreChecks",
-          help: "Also when its model is served elsewhere and this is the default.",
+          help: "Delete it even if it is its model's default and the model has other deployments.",
         },
-        { name: "hard", type: "bool", field: "hard", help: "For ever: it can't be undeleted." },
+        { name: "hard", type: "bool", field: "hard", help: "Delete it permanently: it can't be undeleted." },
         ...waitFlags("its requests and replicas have ended"),
       ],
       examples: [
@@ -264,7 +264,7 @@ export const DEPLOYMENT: Resource = {
           name: "replica-count",
           type: "int32",
           field: "replicaCount",
-          help: "How many replicas are to run; 0 stops all.",
+          help: "The number of replicas; 0 stops all.",
         },
       ],
       examples: ["firectl scale deployment my-deployment --replica-count 2"],
@@ -272,7 +272,7 @@ export const DEPLOYMENT: Resource = {
   ],
 };
 
-/** Presets that deployments can be made by. */
+/** Presets for new deployments. */
 export const DEPLOYMENT_SHAPE: Resource = {
   collection: "deploymentShapes",
   title: "deployment shape",
@@ -288,12 +288,12 @@ export const DEPLOYMENT_SHAPE: Resource = {
   verbs: [
     {
       verb: "get",
-      summary: "Print a preset of deployments.",
+      summary: "Print a deployment shape, a preset for deployments.",
       examples: ["firectl get deployment-shape -a fireworks my-shape"],
     },
     {
       verb: "list",
-      summary: "List presets of deployments.",
+      summary: "List deployment shapes, presets for deployments.",
       examples: ["firectl list deployment-shapes -a fireworks"],
     },
   ],

@@ -2,22 +2,23 @@ import type { Flag } from "../../args/flags.ts";
 import type { Command } from "../command.ts";
 import { waitFlags } from "../global-flags.ts";
 import type { Resource } from "../resource.ts";
+import { DEPLOYED_MODEL_LIFECYCLE } from "./lifecycles.ts";
 
-/** Where and how a model is loaded. */
+/** Flags of `load-lora` and `create deployed-model`. */
 const LOAD_FLAGS: readonly Flag[] = [
   {
     name: "deployment",
     type: "string",
     field: "deployment",
     names: "deployments",
-    help: "The deployment to load it onto. Default: the serverless one of its base model.",
+    help: "The deployment to load it onto. Default: the serverless deployment of its base model.",
   },
-  { name: "public", type: "bool", field: "public", help: "Let everybody with a key use it." },
+  { name: "public", type: "bool", field: "public", help: "Let every user of every account use it." },
   {
     name: "replace-merged-addon",
     type: "bool",
     field: "replaceMergedAddon",
-    help: "In place of the addon that is merged into the deployment now.",
+    help: "Replace the addon that is merged into the deployment.",
   },
   ...waitFlags("the model is deployed"),
 ];
@@ -25,7 +26,7 @@ const LOAD_FLAGS: readonly Flag[] = [
 export const DEPLOYED_MODEL: Resource = {
   collection: "deployedModels",
   title: "deployed model",
-  words: ["deployed-model", "deployed-models"],
+  ...DEPLOYED_MODEL_LIFECYCLE,
   columns: [
     ["NAME", "name"],
     ["STATE", "state"],
@@ -34,7 +35,6 @@ export const DEPLOYED_MODEL: Resource = {
     ["DEFAULT", "default"],
     ["PUBLIC", "public"],
   ],
-  states: { done: ["DEPLOYED"], failed: [] },
   verbs: [
     {
       verb: "create",
@@ -62,9 +62,9 @@ export const DEPLOYED_MODEL: Resource = {
           name: "default",
           type: "bool",
           field: "default",
-          help: "Requests for the model go here unless they say otherwise.",
+          help: "Send requests for the model here unless they name a deployment.",
         },
-        { name: "public", type: "bool", field: "public", help: "Let everybody with a key use it." },
+        { name: "public", type: "bool", field: "public", help: "Let every user of every account use it." },
         { name: "display-name", type: "string", field: "displayName", help: "The display name." },
         { name: "description", type: "string", field: "description", help: "The description." },
       ],
@@ -81,11 +81,11 @@ export const DEPLOYED_MODEL: Resource = {
   ],
 };
 
-/** What is done with LoRA addons. */
+/** Commands for LoRA addons. */
 export const LORA_COMMANDS: readonly Command[] = [
   {
     words: [["load-lora"]],
-    summary: "Load a LoRA addon onto a deployment, or serverless onto the one of its base model.",
+    summary: "Load a LoRA addon onto a deployment, or onto the serverless deployment of its base model.",
     args: [{ name: "model-id" }],
     flags: LOAD_FLAGS,
     examples: [
@@ -103,7 +103,7 @@ export const LORA_COMMANDS: readonly Command[] = [
         name: "deployment",
         type: "string",
         names: "deployments",
-        help: "The deployment to unload it from. Default: the only one it is on.",
+        help: "The deployment to unload it from. Needed only if it is loaded on several.",
       },
       ...waitFlags("the model is unloaded"),
     ],

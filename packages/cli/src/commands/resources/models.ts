@@ -2,9 +2,10 @@ import type { Flag } from "../../args/flags.ts";
 import type { Command } from "../command.ts";
 import { QUIET, waitFlags } from "../global-flags.ts";
 import type { Resource } from "../resource.ts";
+import { MODEL_LIFECYCLE } from "./lifecycles.ts";
 import { PRECISIONS } from "./values.ts";
 
-/** What `create model` and `update model` share. */
+/** Flags of `create model` and `update model`. */
 const FIELDS: readonly Flag[] = [
   {
     name: "context-length",
@@ -52,7 +53,7 @@ const FIELDS: readonly Flag[] = [
 export const MODEL: Resource = {
   collection: "models",
   title: "model",
-  words: ["model", "models"],
+  ...MODEL_LIFECYCLE,
   columns: [
     ["NAME", "name"],
     ["STATE", "state"],
@@ -63,7 +64,6 @@ export const MODEL: Resource = {
   ],
   newId: "modelId",
   envelope: "model",
-  states: { done: ["READY"], failed: [], stuck: "UPLOADING" },
   verbs: [
     {
       verb: "create",
@@ -116,7 +116,7 @@ export const MODEL: Resource = {
     },
     {
       verb: "update",
-      summary: "Change what a model says of itself, or publish it.",
+      summary: "Change a model's metadata, or publish it.",
       flags: FIELDS,
       examples: [
         'firectl update model my-model --display-name="New Name"',
@@ -127,7 +127,7 @@ export const MODEL: Resource = {
   ],
 };
 
-/** What is done with models beside that. */
+/** Further commands for models. */
 export const MODEL_COMMANDS: readonly Command[] = [
   {
     words: [["import"], MODEL.words],
@@ -137,9 +137,9 @@ export const MODEL_COMMANDS: readonly Command[] = [
       {
         name: "model-id",
         type: "string",
-        help: "The id of the new model. Default: the id it has in the library.",
+        help: "The id of the new model. Default: its id in the library.",
       },
-      ...waitFlags("the model is there"),
+      ...waitFlags("the model is imported"),
     ],
     examples: [
       "firectl import model smollm2-135m-instruct",
@@ -157,11 +157,11 @@ export const MODEL_COMMANDS: readonly Command[] = [
   },
   {
     words: [["prepare-model"]],
-    summary: "Prepare a model for another precision. What it has stays.",
+    summary: "Prepare a model for another precision. Its existing precisions stay.",
     args: [{ name: "model-id" }],
     flags: [
       { name: "precision", type: "string", field: "precision", values: PRECISIONS, help: "Default: FP8." },
-      ...waitFlags("the precision is there"),
+      ...waitFlags("the precision is ready"),
     ],
     examples: ["firectl prepare-model my-model", "firectl prepare-model my-model --precision FP8 --wait"],
     load: () => import("../models.ts").then(({ prepareModel }) => prepareModel),

@@ -60,31 +60,31 @@ export const DATASET: Resource = {
 };
 
 const WANDB: readonly Flag[] = [
-  { name: "wandb", type: "bool", field: "wandbConfig.enabled", help: "Report to Weights & Biases." },
+  { name: "wandb", type: "bool", field: "wandbConfig.enabled", help: "Report progress to Weights & Biases." },
   {
     name: "wandb-api-key",
     type: "string",
     field: "wandbConfig.apiKey",
     isSecret: true,
-    help: "A Weights & Biases API key of that entity.",
+    help: "The API key of the Weights & Biases entity.",
   },
   {
     name: "wandb-entity",
     type: "string",
     field: "wandbConfig.entity",
-    help: "The entity that progress is reported to.",
+    help: "The Weights & Biases entity.",
   },
   {
     name: "wandb-project",
     type: "string",
     field: "wandbConfig.project",
-    help: "The project that progress is reported to.",
+    help: "The Weights & Biases project.",
   },
   {
     name: "wandb-run-id",
     type: "string",
     field: "wandbConfig.runId",
-    help: "The run that progress is reported to. Default: WANDB_RUN_ID.",
+    help: "The Weights & Biases run. Default: WANDB_RUN_ID.",
   },
 ];
 
@@ -93,47 +93,47 @@ const JOB_STATES = {
   failed: ["JOB_STATE_FAILED", "JOB_STATE_CANCELLED", "JOB_STATE_EXPIRED"],
 };
 
-/** What both kinds of jobs have; `at`: where their settings of training are. */
-function trainingFlags(at: string): readonly Flag[] {
+/** Flags of both kinds of jobs. @param prefix the path of the training settings in the request, with its dot */
+function trainingFlags(prefix: string): readonly Flag[] {
   return [
     {
       name: "base-model",
       type: "string",
-      field: `${at}baseModel`,
+      field: `${prefix}baseModel`,
       names: "models",
-      help: "The model to tune: one of the account, else one of the library.",
+      help: "The model to tune, of the account or of the library.",
     },
     {
       name: "warm-start-from",
       type: "string",
-      field: `${at}warmStartFrom`,
+      field: `${prefix}warmStartFrom`,
       names: "models",
-      help: "The LoRA addon to go on from, in place of --base-model.",
+      help: "The LoRA addon to continue training, instead of --base-model.",
     },
     {
       name: "output-model",
       type: "string",
-      field: `${at}outputModel`,
+      field: `${prefix}outputModel`,
       aliases: ["output-model-id"],
-      help: "The id of the tuned model. Default: the job's.",
+      help: "The id of the tuned model. Default: the job's id.",
     },
     {
       name: "epochs",
       type: "float",
-      field: `${at}epochs`,
-      help: "How often to go through the data. Default: 1.",
+      field: `${prefix}epochs`,
+      help: "The number of passes over the data. Default: 1.",
     },
-    { name: "learning-rate", type: "float", field: `${at}learningRate`, help: "The learning rate." },
+    { name: "learning-rate", type: "float", field: `${prefix}learningRate`, help: "The learning rate." },
     {
       name: "lora-rank",
       type: "int32",
-      field: `${at}loraRank`,
+      field: `${prefix}loraRank`,
       help: "The rank of the addon, a power of 2. Default: 8.",
     },
     {
       name: "max-context-length",
       type: "int32",
-      field: `${at}maxContextLength`,
+      field: `${prefix}maxContextLength`,
       help: "The longest example, in tokens.",
     },
     { name: "display-name", type: "string", field: "displayName", help: "The display name of the job." },
@@ -142,10 +142,10 @@ function trainingFlags(at: string): readonly Flag[] {
       type: "string",
       field: "evaluationDataset",
       names: "datasets",
-      help: "The dataset to evaluate with. Default: a part of --dataset.",
+      help: "The dataset for evaluation. Default: a part of --dataset.",
     },
     ...WANDB,
-    { name: "quiet", type: "bool", help: "Print errors alone." },
+    { name: "quiet", type: "bool", help: "Print only errors." },
     ...waitFlags("the job is done"),
   ];
 }
@@ -162,8 +162,12 @@ export const SFT_JOB: Resource = {
   collection: "supervisedFineTuningJobs",
   title: "fine-tuning job",
   words: [
-    ...["supervised-fine-tuning-job", "supervised-fine-tuning-jobs", "sftj", "sftjs"],
-    ...["fine-tuning-job", "fine-tuning-jobs"],
+    "supervised-fine-tuning-job",
+    "supervised-fine-tuning-jobs",
+    "sftj",
+    "sftjs",
+    "fine-tuning-job",
+    "fine-tuning-jobs",
   ],
   columns: [
     ["NAME", "name"],
@@ -198,10 +202,10 @@ export const SFT_JOB: Resource = {
           name: "early-stop",
           type: "bool",
           field: "earlyStop",
-          help: "Stop when the evaluation gets no better.",
+          help: "Stop when the evaluation no longer improves.",
         },
         { name: "turbo", type: "bool", field: "isTurbo", help: "Train on several GPUs." },
-        { name: "draft-base-model", type: "string", help: "Not in this API; it is refused." },
+        { name: "draft-base-model", type: "string", help: "Not supported by this API." },
         ...trainingFlags(""),
       ],
       examples: [
@@ -218,8 +222,12 @@ export const RFT_JOB: Resource = {
   collection: "reinforcementFineTuningJobs",
   title: "reinforcement fine-tuning job",
   words: [
-    ...["reinforcement-fine-tuning-job", "reinforcement-fine-tuning-jobs", "rftj", "rftjs"],
-    ...["rl-job", "rl-jobs"],
+    "reinforcement-fine-tuning-job",
+    "reinforcement-fine-tuning-jobs",
+    "rftj",
+    "rftjs",
+    "rl-job",
+    "rl-jobs",
   ],
   columns: [
     ["NAME", "name"],
@@ -234,7 +242,7 @@ export const RFT_JOB: Resource = {
   verbs: [
     {
       verb: "create",
-      summary: "Tune a model with what an evaluator makes of its answers.",
+      summary: "Tune a model with the scores that an evaluator gives its outputs.",
       args: [],
       flags: [
         {
@@ -250,12 +258,12 @@ export const RFT_JOB: Resource = {
           type: "string",
           field: "evaluator",
           names: "evaluators",
-          help: "The evaluator that scores answers.",
+          help: "The evaluator that scores outputs.",
         },
         {
           name: "reward-endpoint",
           type: "string",
-          help: "The evaluator's address, in place of --evaluator.",
+          help: "The evaluator's address, instead of --evaluator.",
         },
         {
           name: "model-id",

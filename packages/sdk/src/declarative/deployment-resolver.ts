@@ -1,11 +1,11 @@
-import { holds } from "../client/caller.ts";
 import type { Fireworks } from "../client/client.ts";
 import { ConflictError, FireworksError, InputError, NotFoundError } from "../client/errors.ts";
 import { idOf } from "../client/names.ts";
+import { containsFields } from "../client/operation-client.ts";
 import type * as types from "../generated/types.ts";
 import {
+  definedFields,
   deploymentFields,
-  given,
   type LLMOptions,
   libraryName,
   NEW_DEPLOYMENT,
@@ -14,19 +14,19 @@ import {
 import { poll, type WaitOptions } from "./polling.ts";
 import { quoted, signatureId } from "./signature.ts";
 
-/** Where a model is served, and by which name it is called. */
-export interface Place {
+/** The deployment that serves a model, and the name that requests send. */
+export interface ServingLocation {
   /** Full name of the model. */
   model: string;
-  /** What a request calls `model`. */
+  /** The value of `model` in requests. */
   modelId: string;
-  /** Of a LoRA addon. */
+  /** Full name of a LoRA addon's base model; null for other models. */
   peftBaseModel: string | null;
-  /** The deployment of its own. */
+  /** The model's own deployment; null if it is serverless or an addon on a shared deployment. */
   deploymentName: string | null;
   /** The deployment of the base model that a LoRA addon is loaded on. */
   baseDeploymentName: string | null;
-  /** A LoRA addon that is loaded onto a deployment. */
+  /** The deployed model of a LoRA addon that is loaded on a deployment. */
   deployedModelName: string | null;
   addonsEnabled: boolean;
 }
@@ -36,8 +36,8 @@ export class DeploymentFailedError extends FireworksError {}
 
 const LIVE = ["CREATING", "READY", "UPDATING"];
 
-/** Finds where models are served, and brings about what is missing. */
-export class Placing {
+/** Finds the deployment that serves a model, and creates, updates or loads what is missing. */
+export class DeploymentResolver {
   readonly #client: Fireworks;
   readonly #options: LLMOptions;
   readonly #wait: WaitOptions;
@@ -48,46 +48,51 @@ export class Placing {
     this.#wait = wait;
   }
 
-  /** @throws InputError when the model can't be served in the way that is asked for; ApiError */
-  async apply(): Promise<Place> {
+  /** @throws InputError when the model can't be served with the requested deployment type; ApiError */
+  async apply(): Promise<ServingLocation> {
     const model = await this.model();
     const name = model.name ?? "";
     const base = model.peftDetails?.baseModel || null;
-    const place = {
-      ...{ model: name, modelId: name, peftBaseModel: base, addonsEnabled: false },
-      ...{ deploymentName: null, baseDeploymentName: null, deployedModelName: null },
+    const location = {
+      model: name,
+      modelId: name,
+      peftBaseModel: base,
+      addonsEnabled: false,
+      deploymentName: null,
+      baseDeploymentName: null,
+      deployedModelName: null,
     };
     switch (await this.#type(model, base)) {
       case "serverless":
-        return base === null ? place : this.#loaded(place, null);
+        return base === null ? location : this.#loaded(location, null);
       case "on-demand": {
         const deployment = await this.#deployment(name);
         const deploymentName = deployment.name ?? "";
         const addonsEnabled = deployment.enableAddons === true;
-        return { ...place, deploymentName, addonsEnabled, modelId: `${name}#${deploymentName}` };
+        return { ...location, deploymentName, addonsEnabled, modelId: `${name}#${deploymentName}` };
       }
       default:
-        return this.#loaded(place, await this.#baseDeployment(base ?? ""));
+        return this.#loaded(location, await this.#baseDeployment(base ?? ""));
     }
   }
 
-  /** What exists of it already; nothing is made. */
-  async find(): Promise<Pick<Place, "deploymentName" | "deployedModelName">> {
+  /** Finds the existing deployment or deployed model, and creates nothing. */
+  async find(): Promise<Pick<ServingLocation, "deploymentName" | "deployedModelName">> {
     const model = await this.model();
     const name = model.name ?? "";
     const base = model.peftDetails?.baseModel || null;
     const type = await this.#type(model, base);
-    const found = type === "on-demand" ? await this.#existing(name) : null;
-    const isLive = LIVE.includes(found?.state ?? "");
-    const place = { deploymentName: isLive ? (found?.name ?? null) : null, deployedModelName: null };
-    if (base === null || type === "on-demand") return place;
+    const deployment = type === "on-demand" ? await this.#existing(name) : null;
+    const isLive = LIVE.includes(deployment?.state ?? "");
+    const location = { deploymentName: isLive ? (deployment?.name ?? null) : null, deployedModelName: null };
+    if (base === null || type === "on-demand") return location;
     const host = type === "serverless" ? null : await this.#existingBase(base);
-    if (type !== "serverless" && host === null) return place;
-    return { ...place, deployedModelName: (await this.#loadedOn(name, host?.name ?? null))?.name ?? null };
+    if (type !== "serverless" && host === null) return location;
+    return { ...location, deployedModelName: (await this.#loadedOn(name, host?.name ?? null))?.name ?? null };
   }
 
-  /** Waits until requests can be served; a deployment that has scaled to zero counts. @throws DeploymentFailedError */
-  async waitFor({ deploymentName, baseDeploymentName, deployedModelName }: Place): Promise<void> {
+  /** Waits until requests can be served. A deployment that has scaled to zero is ready. @throws DeploymentFailedError */
+  async waitFor({ deploymentName, baseDeploymentName, deployedModelName }: ServingLocation): Promise<void> {
     for (const name of [deploymentName, baseDeploymentName]) {
       if (name !== null) await this.#waitUntil(name, ["READY"], () => this.#get(name));
     }
@@ -97,7 +102,7 @@ export class Placing {
       );
   }
 
-  /** The library's, else the own account's for an id. */
+  /** Reads the model. An id means a library model; if there is none, a model of the client's account. */
   async model(): Promise<types.Model> {
     const { model } = this.#options;
     try {
@@ -113,15 +118,18 @@ export class Placing {
     if (type === "on-demand") return type;
     if (type === "on-demand-lora") {
       if (base !== null) return type;
-      throw new InputError("deploymentType", `${model.name} is no LoRA addon: on-demand-lora is for those.`);
+      throw new InputError(
+        "deploymentType",
+        `${model.name} is not a LoRA addon, and on-demand-lora is only for LoRA addons.`,
+      );
     }
     const isServerless = await this.#isServerless(model, base);
     if (type === "auto") return isServerless ? "serverless" : base === null ? "on-demand" : "on-demand-lora";
     if (isServerless) return type;
-    throw new InputError("deploymentType", `${model.name} has no serverless hosting; on-demand has.`);
+    throw new InputError("deploymentType", `${model.name} has no serverless hosting: use on-demand.`);
   }
 
-  /** An addon is served where its base model is. One that can't be seen is not. */
+  /** A LoRA addon is serverless when its base model is, and takes LoRAs. An invisible base model is not serverless. */
   async #isServerless(model: types.Model, base: string | null): Promise<boolean> {
     if (base === null) return model.supportsServerless === true;
     const found = await this.#client.models.get(base, {}, this.#call()).catch((error: unknown) => {
@@ -136,7 +144,7 @@ export class Placing {
     return found === null ? this.#create(baseModel, {}) : this.#reuse(found, baseModel, {});
   }
 
-  /** By its name, else by the signature: display name and model. */
+  /** Finds a deployment by `deploymentName`; without one, by display name and model. */
   async #existing(baseModel: string): Promise<types.Deployment | null> {
     const { deploymentName } = this.#options;
     if (deploymentName !== undefined) return this.#getIfThere(deploymentName);
@@ -144,12 +152,15 @@ export class Placing {
   }
 
   async #baseDeployment(baseModel: string): Promise<types.Deployment> {
-    const wanted = { enableAddons: true };
+    const required = { enableAddons: true };
     const found = await this.#existingBase(baseModel);
-    return found === null ? this.#create(baseModel, wanted) : this.#reuse(found, baseModel, wanted);
+    return found === null ? this.#create(baseModel, required) : this.#reuse(found, baseModel, required);
   }
 
-  /** By its name, else by the signature; else one with room for addons that is already what is asked for. */
+  /**
+   * Finds a deployment of the base model: by `baseDeploymentName`; else by display name and model; else any deployment that
+   * takes addons and already has all requested fields.
+   */
   async #existingBase(baseModel: string): Promise<types.Deployment | null> {
     const { baseDeploymentName } = this.#options;
     if (baseDeploymentName !== undefined) return this.#get(baseDeploymentName);
@@ -157,7 +168,7 @@ export class Placing {
     const own = await this.#newest(`${isBase} AND displayName = ${quoted(this.#displayName)}`);
     if (own !== null) return own;
     const other = await this.#newest(`${isBase} AND enableAddons = true`);
-    return other !== null && holds(other, deploymentFields(this.#options)) ? other : null;
+    return other !== null && containsFields(other, deploymentFields(this.#options)) ? other : null;
   }
 
   async #newest(filter: string): Promise<types.Deployment | null> {
@@ -167,31 +178,31 @@ export class Placing {
     return items[0] ?? null;
   }
 
-  /** The id follows from the signature, so that two processes at once make one deployment. */
-  async #create(baseModel: string, wanted: types.Deployment): Promise<types.Deployment> {
+  /** Derives the id from display name and model, so that two processes that create it at once get one deployment. */
+  async #create(baseModel: string, required: types.Deployment): Promise<types.Deployment> {
     const { deploymentName } = this.#options;
     const displayName = this.#displayName;
     const deploymentId =
       deploymentName === undefined
         ? await signatureId(displayName, [displayName, baseModel])
         : idOf(deploymentName);
-    const asked = deploymentFields(this.#options);
-    const autoscalingPolicy = { ...NEW_DEPLOYMENT.autoscalingPolicy, ...asked.autoscalingPolicy };
-    const fields = { ...NEW_DEPLOYMENT, ...asked, ...wanted, autoscalingPolicy };
+    const requested = deploymentFields(this.#options);
+    const autoscalingPolicy = { ...NEW_DEPLOYMENT.autoscalingPolicy, ...requested.autoscalingPolicy };
+    const fields = { ...NEW_DEPLOYMENT, ...requested, ...required, autoscalingPolicy };
     const request = { ...fields, deploymentId, baseModel, displayName };
     try {
       return await this.#client.deployments.create(request, this.#call());
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
-      return this.#reuse(await this.#get(deploymentId), baseModel, wanted);
+      return this.#reuse(await this.#get(deploymentId), baseModel, required);
     }
   }
 
-  /** Brings a deployment to what is asked for. */
+  /** Undeletes a deployment if it is deleted, and updates the fields that differ from the options. */
   async #reuse(
     found: types.Deployment,
     baseModel: string,
-    wanted: types.Deployment,
+    required: types.Deployment,
   ): Promise<types.Deployment> {
     const name = found.name ?? "";
     if (found.baseModel !== baseModel)
@@ -206,29 +217,32 @@ export class Placing {
       ? found
       : await this.#client.deployments.undelete(name, {}, this.#call());
     const { deploymentName, deploymentDisplayName } = this.#options;
-    // Found by its name, it may be called otherwise.
+    // A deployment found by its display name has that name already.
     const displayName = deploymentName === undefined ? undefined : deploymentDisplayName;
-    const fields = given({ ...deploymentFields(this.#options), ...wanted, displayName });
-    // Keys are not shown: whether they are the same can't be told.
-    if (holds(live, fields) && fields.directRouteApiKeys === undefined) return live;
+    const fields = definedFields({ ...deploymentFields(this.#options), ...required, displayName });
+    // The API never returns keys, so they can't be compared: always send them.
+    if (containsFields(live, fields) && fields.directRouteApiKeys === undefined) return live;
     return this.#client.deployments.update(name, fields, this.#call());
   }
 
-  /** @param deployment null: the serverless one of the base model */
-  async #loaded(place: Place, deployment: types.Deployment | null): Promise<Place> {
+  /** Loads an addon. @param deployment null: the serverless deployment of the base model */
+  async #loaded(location: ServingLocation, deployment: types.Deployment | null): Promise<ServingLocation> {
     const name = deployment?.name ?? null;
-    const request = { model: place.model, deployment: name ?? undefined };
+    const request = { model: location.model, deployment: name ?? undefined };
     const loaded =
-      (await this.#loadedOn(place.model, name)) ??
+      (await this.#loadedOn(location.model, name)) ??
       (await this.#client.deployedModels.create(request, this.#call()).catch(async (error: unknown) => {
-        const other = error instanceof ConflictError ? await this.#loadedOn(place.model, name) : null;
+        const other = error instanceof ConflictError ? await this.#loadedOn(location.model, name) : null;
         if (other === null) throw error;
         return other;
       }));
     const deployedModelName = loaded.name ?? "";
     return {
-      ...place,
-      ...{ deployedModelName, modelId: deployedModelName, addonsEnabled: true, baseDeploymentName: name },
+      ...location,
+      deployedModelName,
+      modelId: deployedModelName,
+      addonsEnabled: true,
+      baseDeploymentName: name,
     };
   }
 
@@ -253,10 +267,10 @@ export class Placing {
   async #waitUntil(
     name: string,
     states: readonly string[],
-    look: () => Promise<{ state?: string | undefined; status?: types.Status | undefined }>,
+    read: () => Promise<{ state?: string | undefined; status?: types.Status | undefined }>,
   ): Promise<void> {
     const step = async (): Promise<true | null> => {
-      const { state = "", status } = await look();
+      const { state = "", status } = await read();
       if (states.includes(state)) return true;
       const hasFailed = !["CREATING", "UPDATING", "DEPLOYING"].includes(state);
       if (hasFailed) throw new DeploymentFailedError(`${name} is ${state}. ${status?.message ?? ""}`.trim());

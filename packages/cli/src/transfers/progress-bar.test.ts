@@ -1,22 +1,26 @@
 import type { TransferProgress } from "@hearth/sdk/node";
 import { describe, expect, test } from "vitest";
-import type { World } from "../world.ts";
-import { barText, sizeText, TransferBar } from "./bar.ts";
+import type { ProcessContext } from "../process-context.ts";
+import { barText, ProgressBar, sizeText } from "./progress-bar.ts";
 
 const progress = (
   doneBytes: number,
   phase: TransferProgress["phase"] = "transferring",
 ): TransferProgress => ({
-  ...{ phase, file: "model.safetensors", fileDoneBytes: doneBytes, fileTotalBytes: 1_000 },
-  ...{ doneBytes, totalBytes: 1_000 },
+  phase,
+  file: "model.safetensors",
+  fileDoneBytes: doneBytes,
+  fileTotalBytes: 1_000,
+  doneBytes,
+  totalBytes: 1_000,
 });
 
-/** A terminal whose clock stands still until it is told to go on. */
+/** A terminal with a fake clock that advances only by `pass`. */
 function terminal() {
   let written = "";
   let nowMs = 0;
   const pauses: { untilMs: number; end: () => void }[] = [];
-  const world = {
+  const processContext = {
     stderr: {
       isTerminal: true,
       columns: 100,
@@ -26,9 +30,9 @@ function terminal() {
     },
     nowMs: () => nowMs,
     pause: (ms: number) => new Promise<void>((end) => pauses.push({ untilMs: nowMs + ms, end })),
-  } as unknown as World;
+  } as unknown as ProcessContext;
   return {
-    world,
+    processContext,
     written: () => written,
     async pass(ms: number): Promise<void> {
       nowMs += ms;
@@ -38,14 +42,14 @@ function terminal() {
   };
 }
 
-describe("a transfer's bar", () => {
-  test("is drawn ten times a second, and shows where a transfer stands that stopped", async () => {
-    const { world, written, pass } = terminal();
-    const bar = new TransferBar(world, "Uploading", false);
+describe("the progress bar", () => {
+  test("is drawn at most ten times a second, and shows the latest progress of a stalled transfer", async () => {
+    const { processContext, written, pass } = terminal();
+    const bar = new ProgressBar(processContext, "Uploading", false);
     for (const doneBytes of [0, 100, 200, 300]) bar.onProgress(progress(doneBytes));
     await pass(0);
     expect(written().match(/ \d+% of/g)).toEqual([" 0% of"]);
-    // Timers may be early by a fraction.
+    // Timers can fire a fraction of a millisecond early.
     await pass(99.5);
     await pass(100);
     expect(written().match(/ \d+% of/g)).toEqual([" 0% of", " 30% of"]);
@@ -54,9 +58,9 @@ describe("a transfer's bar", () => {
     expect(written()).toMatch(/100% of 1\.0 kB {2}model\.safetensors\r\u001b\[K$/);
   });
 
-  test("is not drawn again after its end", async () => {
-    const { world, written, pass } = terminal();
-    const bar = new TransferBar(world, "Uploading", false);
+  test("is not redrawn after its end", async () => {
+    const { processContext, written, pass } = terminal();
+    const bar = new ProgressBar(processContext, "Uploading", false);
     for (const doneBytes of [0, 100]) bar.onProgress(progress(doneBytes));
     await bar.end();
     const before = written();
@@ -64,7 +68,7 @@ describe("a transfer's bar", () => {
     expect(written()).toBe(before);
   });
 
-  test("tells the speed and the time that is left", () => {
+  test("shows the speed and the remaining time", () => {
     expect(barText({ ...progress(450), totalBytes: 1_000 }, 50)).toBe(
       "  [==========>             ]  45% of 1.0 kB  50 B/s  11 s left  model.safetensors",
     );

@@ -1,42 +1,42 @@
 import { pause } from "../client/deadline.ts";
 import { FireworksError } from "../client/errors.ts";
-import { delayMs, mayRepeat } from "../client/retry.ts";
+import { delayMs, mayRetry } from "../client/retry.ts";
 import { wholeNumber } from "../client/settings.ts";
-import type { World } from "../client/transport.ts";
+import type { Runtime } from "../client/transport.ts";
 
-/** How far files are on their way. */
+/** The progress of a transfer. */
 export interface TransferProgress {
-  /** `validating`: everything is there and being checked. */
+  /** `validating`: all bytes have arrived and the host checks the files. */
   phase: "transferring" | "validating";
-  /** The file that moved on, relative to its folder; empty while validating. */
+  /** The file that progressed, relative to its folder; empty while validating. */
   file: string;
   fileDoneBytes: number;
   fileTotalBytes: number;
-  /** Of all files together. */
+  /** Bytes of all files. */
   doneBytes: number;
   totalBytes: number;
 }
 
 export interface TransferOptions {
-  /** Ends the transfer; it rejects with the signal's reason. */
+  /** Aborts the transfer, which rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Is called often, also from several files at once. */
+  /** Called often, and alternately for files that are transferred at the same time. */
   onProgress?: ((progress: TransferProgress) => void) | undefined;
-  /** Files at once, 1 to 64. Default 4. */
+  /** Files transferred at the same time, 1 to 64. Default 4. */
   concurrency?: number | undefined;
-  /** Failures in a row of one file, without progress between them, before the transfer fails; 0 to 20. Default 5. */
+  /** Retries of one file without progress between them, 0 to 20; one more failure ends the transfer. Default 5. */
   maxRetries?: number | undefined;
 }
 
-/** Progress of less than this makes nobody more patient. */
+/** The progress of an attempt that resets the count of failures. */
 const MIN_PROGRESS_BYTES = 64 * 1024;
 
-/** The files of one transfer: so many at once, one progress, and an end of all when one fails. */
+/** One transfer of several files: limits concurrency, adds up progress, and aborts all files when one fails. */
 export class Transfer {
   readonly signal: AbortSignal;
   readonly #stop = new AbortController();
   readonly #options: TransferOptions;
-  readonly #world: Pick<World, "random" | "pause">;
+  readonly #runtime: Pick<Runtime, "random" | "pause">;
   readonly #totals = new Map<string, number>();
   readonly #done = new Map<string, number>();
   #totalBytes = 0;
@@ -44,37 +44,37 @@ export class Transfer {
 
   constructor(
     options: TransferOptions,
-    world: Pick<World, "random" | "pause"> = { random: Math.random, pause },
+    runtime: Pick<Runtime, "random" | "pause"> = { random: Math.random, pause },
   ) {
     this.#options = options;
-    this.#world = world;
+    this.#runtime = runtime;
     this.signal =
       options.signal === undefined ? this.#stop.signal : AbortSignal.any([options.signal, this.#stop.signal]);
   }
 
-  /** Names a file and its size, before anything moves. */
-  expect(file: string, sizeBytes: number): void {
+  /** Sets the size of a file for the total. */
+  setSize(file: string, sizeBytes: number): void {
     this.#totalBytes += sizeBytes - (this.#totals.get(file) ?? 0);
     this.#totals.set(file, sizeBytes);
   }
 
-  /** So much of the file has arrived; less than before after a failure. */
+  /** Sets how much of the file has arrived; after a failure it can be less than before. */
   report(file: string, doneBytes: number): void {
     this.#doneBytes += doneBytes - (this.#done.get(file) ?? 0);
     this.#done.set(file, doneBytes);
-    this.#tell("transferring", file);
+    this.#notify("transferring", file);
   }
 
   reportValidating(): void {
-    this.#tell("validating", "");
+    this.#notify("validating", "");
   }
 
   doneOf(file: string): number {
     return this.#done.get(file) ?? 0;
   }
 
-  /** @throws what the first failing one threw; by then no other is running */
-  async each<One>(items: readonly One[], work: (item: One) => Promise<void>): Promise<void> {
+  /** Runs `work` for each item, `concurrency` at a time. @throws the first error, once no work is running */
+  async each<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
     const waiting = [...items];
     const failures: unknown[] = [];
     const worker = async (): Promise<void> => {
@@ -91,8 +91,8 @@ export class Transfer {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Goes on with a file until it is through: after failures that pass, with growing pauses. */
-  async persist(file: string, attempt: () => Promise<void>): Promise<void> {
+  /** Retries `attempt` after temporary failures, with exponential backoff. */
+  async withRetries(file: string, attempt: () => Promise<void>): Promise<void> {
     const maxRetries = wholeNumber("maxRetries", this.#options.maxRetries ?? 5, 0, 20);
     let bestBytes = this.doneOf(file);
     for (let failures = 0; ; ) {
@@ -104,15 +104,15 @@ export class Transfer {
           failures = 0;
         }
         this.signal.throwIfAborted();
-        if (!(error instanceof FireworksError) || failures >= maxRetries || !mayRepeat(error, "always"))
+        if (!(error instanceof FireworksError) || failures >= maxRetries || !mayRetry(error, "always"))
           throw error;
-        await this.#world.pause(delayMs(failures, error, this.#world.random), this.signal);
+        await this.#runtime.pause(delayMs(failures, error, this.#runtime.random), this.signal);
         failures++;
       }
     }
   }
 
-  #tell(phase: TransferProgress["phase"], file: string): void {
+  #notify(phase: TransferProgress["phase"], file: string): void {
     this.#options.onProgress?.({
       phase,
       file,

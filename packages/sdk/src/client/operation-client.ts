@@ -4,7 +4,7 @@ import { Listing, type Page } from "./listing.ts";
 import { checkNewId, greedyPath, resourcePath } from "./names.ts";
 import { accountOf } from "./settings.ts";
 import { EventStream, type LastEvent } from "./stream.ts";
-import type { Answer, CallOptions, HttpRequest, Transport } from "./transport.ts";
+import type { ApiResponse, CallOptions, HttpRequest, Transport } from "./transport.ts";
 
 export type OperationId = keyof OperationTypes;
 
@@ -12,30 +12,37 @@ export type OperationId = keyof OperationTypes;
 export interface Operation {
   method: string;
   path: string;
-  /** Names of the parameters that go into the query; all others are the body. */
+  /** Names of the parameters that go into the query; all others go into the body. */
   query?: readonly string[];
   body?: "json" | "form";
-  /** Of a list: the field of a page that holds the items. */
+  /** For a list operation: the field of a page that holds the items. */
   items?: string;
-  /** Of what makes a thing: the parameter with its id. */
+  /** For a create operation: the parameter that holds the new resource's id. */
   newId?: string;
-  /** Whether this POST may be sent twice. */
+  /** Whether sending this POST twice has the same effect as sending it once. */
   repeatable?: boolean;
-  /** Whether the path takes a name with its slashes. */
+  /** Whether the path parameter may contain slashes. */
   greedy?: boolean;
   accept?: string;
 }
 
-/** Options of calls whose path holds an account. */
+/** Options of calls whose path contains an account. */
 export interface ResourceCallOptions extends CallOptions {
-  /** The account that short names mean in this call. Default: the client's. */
+  /** The account of short names in this call. Default: the client's. */
   accountId?: string | undefined;
 }
 
 type Params = Readonly<Record<string, unknown>>;
 
+interface Call {
+  operation: Operation;
+  name: string | undefined;
+  params: Params;
+  options: ResourceCallOptions;
+}
+
 /** Calls operations of the contract by their ids. */
-export class Caller {
+export class OperationClient {
   readonly transport: Transport;
   readonly #account: () => Promise<string>;
 
@@ -44,7 +51,7 @@ export class Caller {
     this.#account = account;
   }
 
-  /** @throws as `Transport.send`, and InputError for a wrong name or id */
+  /** @throws errors of `Transport.send`; InputError for a malformed name or id */
   async call(
     id: OperationId,
     name: string | undefined,
@@ -52,16 +59,17 @@ export class Caller {
     options: ResourceCallOptions = {},
   ): Promise<unknown> {
     const operation: Operation = OPERATIONS[id];
-    const request = await this.#request(operation, name, params, options);
-    let isDoubtful = false;
-    request.onDoubt = () => {
-      isDoubtful = true;
+    const call: Call = { operation, name, params, options };
+    const request = await this.#request(call);
+    let isOutcomeUncertain = false;
+    request.onUncertainOutcome = () => {
+      isOutcomeUncertain = true;
     };
     try {
       return this.#decoded(operation, await this.transport.send(request));
     } catch (error) {
-      if (!isDoubtful) throw error;
-      return await this.#resolve(operation, name, params, options, error);
+      if (!isOutcomeUncertain) throw error;
+      return await this.#confirm(call, error);
     }
   }
 
@@ -91,25 +99,26 @@ export class Caller {
     options: CallOptions = {},
   ): Promise<EventStream<Event>> {
     const operation: Operation = OPERATIONS[id];
-    const request = await this.#request(operation, undefined, { ...params, stream: true }, options);
+    const request = await this.#request({
+      operation,
+      name: undefined,
+      params: { ...params, stream: true },
+      options,
+    });
     request.accept = "text/event-stream";
     return new EventStream<Event>(await this.transport.open(request), this.transport, lastEvent);
   }
 
-  async #request(
-    operation: Operation,
-    name: string | undefined,
-    params: Params,
-    options: ResourceCallOptions,
-  ): Promise<HttpRequest> {
+  async #request({ operation, name, params, options }: Call): Promise<HttpRequest> {
     const { method, newId, body, query = [] } = operation;
     if (newId !== undefined && params[newId] !== undefined) checkNewId(newId, String(params[newId]));
     const fields = Object.entries(params).filter(
       ([key, value]) => value !== undefined && !query.includes(key),
     );
     if (body === undefined && fields.length > 0)
-      throw new InputError(fields[0]?.[0] ?? "", `There is no parameter ${fields[0]?.[0]} here.`);
-    const isRepeatable = method !== "POST" || operation.repeatable === true || mayResolve(operation, params);
+      throw new InputError(fields[0]?.[0] ?? "", `This operation has no parameter ${fields[0]?.[0]}.`);
+    const isRepeatable =
+      method !== "POST" || operation.repeatable === true || canConfirmById(operation, params);
     return {
       method,
       path: (await this.#path(operation, name, options)) + queryText(params, query),
@@ -130,26 +139,24 @@ export class Caller {
   }
 
   /**
-   * The last try failed, but an earlier one may have done the work. Deleting what is gone is done; making what is there
-   * is done when it is what should be made.
+   * Handles a failed retry after an attempt whose outcome is unknown, as that attempt may have succeeded. A DELETE that finds
+   * nothing counts as done. A create that conflicts counts as done when the existing resource has all requested fields.
+   * @throws the error of the retry in all other cases
    */
-  async #resolve(
-    operation: Operation,
-    name: string | undefined,
-    params: Params,
-    options: ResourceCallOptions,
-    error: unknown,
-  ): Promise<unknown> {
+  async #confirm({ operation, name, params, options }: Call, error: unknown): Promise<unknown> {
     if (operation.method === "DELETE" && error instanceof NotFoundError) return {};
-    if (!mayResolve(operation, params) || !(error instanceof ConflictError)) throw error;
+    if (!canConfirmById(operation, params) || !(error instanceof ConflictError)) throw error;
     const path = `${await this.#path(operation, name, options)}/${params[operation.newId as string]}`;
-    const answer = await this.transport.send({ method: "GET", path, repeatable: "always", options });
-    const thing = this.#decoded(operation, answer);
-    if (holds(thing, wanted(operation, params))) return thing;
+    const response = await this.transport.send({ method: "GET", path, repeatable: "always", options });
+    const existing = this.#decoded(operation, response);
+    if (containsFields(existing, requestedFields(operation, params))) return existing;
     throw error;
   }
 
-  #decoded({ accept }: Operation, { bytes, contentType }: Pick<Answer, "bytes" | "contentType">): unknown {
+  #decoded(
+    { accept }: Operation,
+    { bytes, contentType }: Pick<ApiResponse, "bytes" | "contentType">,
+  ): unknown {
     if (accept !== undefined && !contentType.includes("json")) {
       return contentType.startsWith("text/plain")
         ? new TextDecoder().decode(bytes)
@@ -159,35 +166,35 @@ export class Caller {
   }
 }
 
-/** Whether a try that ended in doubt can be cleared up by looking at the thing of that id. */
-function mayResolve({ newId, path }: Operation, params: Params): boolean {
+/** Whether reading the resource of the requested id can tell if a create with unknown outcome succeeded. */
+function canConfirmById({ newId, path }: Operation, params: Params): boolean {
   return newId !== undefined && params[newId] !== undefined && !path.endsWith("V2");
 }
 
-/** The fields that the thing was to have: the body itself, or the message in it. */
-function wanted({ query = [], newId = "" }: Operation, params: Params): Params {
+/** The requested fields of a new resource: the body itself, or the message in it. */
+function requestedFields({ query = [], newId = "" }: Operation, params: Params): Params {
   const fields = Object.entries(params).filter(([key, value]) => value !== undefined && !query.includes(key));
   if (query.includes(newId)) return Object.fromEntries(fields);
   const message = params[newId.replace(/Id$/, "")];
   return typeof message === "object" && message !== null ? (message as Params) : {};
 }
 
-/** Whether all that is wanted is so. What the thing doesn't show can't be told. */
-export function holds(thing: unknown, wantedFields: unknown): boolean {
-  if (typeof wantedFields !== "object" || wantedFields === null) return thing === wantedFields;
-  return Object.entries(wantedFields).every(([key, value]) => {
-    const found = (thing as Record<string, unknown> | null)?.[key];
-    return value === undefined || found === undefined || holds(found, value);
+/** Whether `actual` has all expected fields. A field that `actual` lacks, such as a secret, counts as equal. */
+export function containsFields(actual: unknown, expected: unknown): boolean {
+  if (typeof expected !== "object" || expected === null) return actual === expected;
+  return Object.entries(expected).every(([key, value]) => {
+    const found = (actual as Record<string, unknown> | null)?.[key];
+    return value === undefined || found === undefined || containsFields(found, value);
   });
 }
 
-/** The parameters of these names as a query with its `?`; empty without any. */
+/** The query of the named parameters, with its `?`; empty if all are undefined. */
 export function queryText(params: Params, names: readonly string[]): string {
   const query = new URLSearchParams();
   for (const name of names) {
     const value = params[name];
-    for (const one of Array.isArray(value) ? value : [value])
-      if (one !== undefined) query.append(name, String(one));
+    for (const item of Array.isArray(value) ? value : [value])
+      if (item !== undefined) query.append(name, String(item));
   }
   const text = query.toString();
   return text === "" ? "" : `?${text}`;

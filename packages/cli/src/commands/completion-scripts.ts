@@ -2,9 +2,9 @@ import { quoted } from "../args/flags.ts";
 import { didYouMean } from "../args/suggest.ts";
 import { UsageError } from "../errors.ts";
 import type { Run } from "./command.ts";
-import { SHELLS } from "./table.ts";
+import { SHELLS } from "./shells.ts";
 
-/** Each asks `firectl __complete` what can follow: see `completing.ts`. */
+/** Each script calls `firectl __complete`, which prints candidates: see `completion-candidates.ts`. */
 const SCRIPTS: Readonly<Record<(typeof SHELLS)[number], string>> = {
   bash: `# firectl completion bash
 _firectl() {

@@ -4,24 +4,24 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileError, type LocalFile } from "./files.ts";
 
-/** Where a file's bytes go. */
-export interface Session {
+/** The URL that a file's bytes are sent to. */
+export interface UploadSession {
   url: string;
-  /** Whether the store takes the file in pieces and says how far it is. */
+  /** Whether the store accepts a file in several requests and reports how many bytes have arrived. */
   isResumable: boolean;
 }
 
-interface Saved extends Session {
+interface Saved extends UploadSession {
   path: string;
   sizeBytes: number;
   modifiedMs: number;
 }
 
 /**
- * Sessions of uploads that have not ended, kept in a file for the next process. They are rights to upload, so the file is
- * for its owner alone.
+ * The sessions of unfinished uploads, kept in a file so that another process can resume them. A session grants the right to
+ * upload, so only the owner may read the file.
  */
-export class Sessions {
+export class UploadSessions {
   readonly #file: string | null;
   #saved: Record<string, Saved> = {};
   #writing: Promise<void> = Promise.resolve();
@@ -30,26 +30,29 @@ export class Sessions {
     this.#file = file;
   }
 
-  /** @param folder null: nothing is kept. @param target names the upload's target, so that another one finds nothing */
+  /**
+   * @param folder null: sessions are kept in memory only
+   * @param target identifies the target of the upload; each target has a file of its own
+   */
   static async open(
     folder: string | null = join(homedir(), ".fireworks", "uploads"),
     target: readonly string[],
-  ): Promise<Sessions> {
+  ): Promise<UploadSessions> {
     const digest = createHash("sha256").update(JSON.stringify(target)).digest("hex").slice(0, 32);
-    const sessions = new Sessions(folder === null ? null : join(folder, `${digest}.json`));
+    const sessions = new UploadSessions(folder === null ? null : join(folder, `${digest}.json`));
     await sessions.#load();
     return sessions;
   }
 
-  /** Of the same, unchanged file. */
-  get(file: LocalFile): Session | null {
+  /** The session of this file; null if there is none or the file has changed since. */
+  get(file: LocalFile): UploadSession | null {
     const saved = this.#saved[file.name];
     const isSame =
       saved?.path === file.path && saved.sizeBytes === file.sizeBytes && saved.modifiedMs === file.modifiedMs;
     return isSame ? saved : null;
   }
 
-  async set({ name, path, sizeBytes, modifiedMs }: LocalFile, session: Session): Promise<void> {
+  async set({ name, path, sizeBytes, modifiedMs }: LocalFile, session: UploadSession): Promise<void> {
     this.#saved[name] = { ...session, path, sizeBytes, modifiedMs };
     await this.#write();
   }
@@ -59,7 +62,7 @@ export class Sessions {
     await this.#write();
   }
 
-  /** The upload has ended. */
+  /** Deletes the file once the upload is complete. */
   async clear(): Promise<void> {
     await this.#writing;
     if (this.#file !== null) await rm(this.#file, { force: true });
@@ -71,7 +74,7 @@ export class Sessions {
       const saved: unknown = JSON.parse(await readFile(this.#file, "utf8"));
       if (typeof saved === "object" && saved !== null) this.#saved = saved as Record<string, Saved>;
     } catch {
-      // Without it, files are sent from their beginnings.
+      // A missing or broken file only means that uploads start from the beginning.
     }
   }
 

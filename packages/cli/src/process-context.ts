@@ -1,37 +1,37 @@
 import { homedir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A place to write to. */
-export interface Sink {
-  /** Settles when more may be written. */
+/** Standard output or standard error. */
+export interface OutputStream {
+  /** Settles when the text is written; rejects when the stream is broken. */
   write(text: string): Promise<void>;
   readonly isTerminal: boolean;
-  /** Characters of a line; 80 when that is unknown. */
+  /** The width of the terminal in characters; 80 when it is unknown. */
   readonly columns: number;
 }
 
-/** What the program has of its surroundings; the only file that reads them. */
-export interface World {
+/** The environment of the program. Only this file reads it, so that tests can replace all of it. */
+export interface ProcessContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   readonly stdin: NodeJS.ReadStream;
-  readonly stdout: Sink;
-  readonly stderr: Sink;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
   readonly fetch: typeof globalThis.fetch;
   /** Aborts on Ctrl-C. */
   readonly signal: AbortSignal;
   nowMs(): number;
-  /** Rejects when the signal aborts. */
+  /** Waits; rejects when the signal aborts. */
   pause(ms: number): Promise<void>;
 }
 
-export function realWorld(signal: AbortSignal): World {
+export function createProcessContext(signal: AbortSignal): ProcessContext {
   return {
     env: process.env,
     home: process.env["HOME"] || homedir(),
     stdin: process.stdin,
-    stdout: sink(process.stdout),
-    stderr: sink(process.stderr),
+    stdout: outputStream(process.stdout),
+    stderr: outputStream(process.stderr),
     fetch: (...args) => globalThis.fetch(...args),
     signal,
     nowMs: () => performance.now(),
@@ -39,8 +39,8 @@ export function realWorld(signal: AbortSignal): World {
   };
 }
 
-function sink(stream: NodeJS.WriteStream): Sink {
-  // Whoever writes is told; an error without a listener would end the program with its stack.
+function outputStream(stream: NodeJS.WriteStream): OutputStream {
+  // `write` reports the error. Without this listener, Node would end the program with a stack trace.
   stream.on("error", () => {});
   return {
     write: (text) =>

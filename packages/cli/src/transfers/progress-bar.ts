@@ -1,74 +1,74 @@
 import type { TransferProgress } from "@hearth/sdk/node";
 import { StatusLine } from "../output/status-line.ts";
-import type { World } from "../world.ts";
+import type { ProcessContext } from "../process-context.ts";
 
 const REDRAW_MS = 100;
-/** The speed is the mean of so much time. */
+/** The speed is the mean over this time. */
 const SPEED_WINDOW_MS = 5_000;
 const CELLS = 24;
 
-/** How far a transfer is: a bar in a terminal, else a line when it begins and when its files are checked. */
-export class TransferBar {
+/** The progress of a transfer: a bar in a terminal; elsewhere a line at its start and a line when the host checks the files. */
+export class ProgressBar {
   readonly #line: StatusLine;
-  readonly #world: World;
+  readonly #processContext: ProcessContext;
   readonly #verb: string;
   #drawnMs = Number.NEGATIVE_INFINITY;
   #samples: { atMs: number; bytes: number }[] = [];
   #writing: Promise<void> = Promise.resolve();
-  /** What is not drawn yet, as too little time has passed since the last. */
-  #next: TransferProgress | null = null;
+  /** Progress that waits to be drawn, so that the bar is redrawn at most every REDRAW_MS. */
+  #pending: TransferProgress | null = null;
 
   /** @param verb `Uploading`, `Downloading` */
-  constructor(world: World, verb: string, isQuiet: boolean) {
-    this.#line = new StatusLine(world.stderr, isQuiet);
-    this.#world = world;
+  constructor(processContext: ProcessContext, verb: string, isQuiet: boolean) {
+    this.#line = new StatusLine(processContext.stderr, isQuiet);
+    this.#processContext = processContext;
     this.#verb = verb;
   }
 
   readonly onProgress = (progress: TransferProgress): void => {
-    const nowMs = this.#world.nowMs();
+    const nowMs = this.#processContext.nowMs();
     const isLast = progress.phase === "validating" || progress.doneBytes === progress.totalBytes;
     if (!isLast && nowMs - this.#drawnMs < REDRAW_MS) {
       this.#drawLater(progress);
       return;
     }
-    this.#next = null;
+    this.#pending = null;
     this.#drawnMs = nowMs;
-    this.#sample(nowMs, progress.doneBytes);
+    this.#addSample(nowMs, progress.doneBytes);
     const isChecked = progress.phase === "validating";
-    const news = isChecked ? "Checking what was uploaded" : this.#verb;
+    const message = isChecked ? "Checking the uploaded files" : this.#verb;
     const detail = isChecked ? "" : barText(progress, this.#bytesPerSecond());
-    this.#writing = this.#writing.then(() => this.#line.show(news, detail));
+    this.#writing = this.#writing.then(() => this.#line.show(message, detail));
   };
 
   async end(): Promise<void> {
-    this.#next = null;
+    this.#pending = null;
     await this.#writing;
     await this.#line.clear();
   }
 
-  /** Perhaps nothing follows for a long time. */
+  /** Draws the latest progress after REDRAW_MS, as the next report may take long to come. */
   #drawLater(progress: TransferProgress): void {
-    const isWaiting = this.#next !== null;
-    this.#next = progress;
+    const isWaiting = this.#pending !== null;
+    this.#pending = progress;
     if (isWaiting) return;
     const draw = (): void => {
-      const next = this.#next;
-      this.#next = null;
-      if (next !== null) this.onProgress(next);
+      const pending = this.#pending;
+      this.#pending = null;
+      if (pending !== null) this.onProgress(pending);
     };
-    // It ends early with Ctrl-C, when nothing is to be drawn any more.
-    this.#world.pause(REDRAW_MS).then(draw, () => {});
+    // Ctrl-C rejects the pause; then nothing more is drawn.
+    this.#processContext.pause(REDRAW_MS).then(draw, () => {});
   }
 
-  #sample(atMs: number, bytes: number): void {
+  #addSample(atMs: number, bytes: number): void {
     this.#samples = this.#samples.filter(
       (sample) => atMs - sample.atMs <= SPEED_WINDOW_MS && sample.bytes <= bytes,
     );
     this.#samples.push({ atMs, bytes });
   }
 
-  /** Null until there is enough to tell. */
+  /** Null until the samples span enough time. */
   #bytesPerSecond(): number | null {
     const [first, last] = [this.#samples[0], this.#samples.at(-1)];
     if (first === undefined || last === undefined || last.atMs - first.atMs < 2 * REDRAW_MS) return null;

@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
 import { Fireworks } from "./client.ts";
 import { ConflictError, InputError, InvalidResponseError, NotFoundError } from "./errors.ts";
-import { controlError, json, quickWorld, type Reply, scriptedFetch, systemError } from "./testing.ts";
+import { controlError, instantRuntime, json, type Reply, scriptedFetch, systemError } from "./testing.ts";
 
 function clientOf(...replies: readonly Reply[]) {
   const { fetch, sent } = scriptedFetch(...replies);
   const settings = { apiKey: "fw_test_key", baseURL: "http://host", accountId: "team", fetch };
-  return { client: new Fireworks(settings, quickWorld()), sent };
+  return { client: new Fireworks(settings, instantRuntime()), sent };
 }
 
 const LOST = systemError("ECONNRESET");
 const taken = () => controlError(409, 6, "Taken.");
 
-test("parameters go into the query or the body, as the contract has them", async () => {
+test("parameters go into the query or the body as the contract says", async () => {
   const { client, sent } = clientOf(json({}), json({}), json({}), json({}));
   await client.deployments.create({
     deploymentId: "d",
@@ -39,20 +39,20 @@ test("parameters go into the query or the body, as the contract has them", async
   ]);
 });
 
-test("a verb without parameters sends an empty object, as the API wants it", async () => {
+test("a custom verb without parameters sends an empty object", async () => {
   const { client, sent } = clientOf(json({}));
   await client.deployments.undelete("d");
   expect(sent[0]?.body).toEqual({});
 });
 
-test("a parameter that the operation doesn't have is refused by its name", async () => {
+test("an unknown parameter is refused by its name", async () => {
   const { client, sent } = clientOf();
   // @ts-expect-error: there is no such parameter
   await expect(client.models.get("m", { nonsense: 1 })).rejects.toThrow(/nonsense/);
   expect(sent).toHaveLength(0);
 });
 
-test("a thing without a name, and an account that is none, are refused before any request", async () => {
+test("an empty name and a malformed account are refused before any request", async () => {
   const { client, sent } = clientOf();
   // @ts-expect-error: a name is needed
   await expect(client.models.get()).rejects.toBeInstanceOf(InputError);
@@ -62,7 +62,7 @@ test("a thing without a name, and an account that is none, are refused before an
   expect(sent).toHaveLength(0);
 });
 
-test("an id against the rules is refused before any request", async () => {
+test("a malformed id is refused before any request", async () => {
   const { client, sent } = clientOf();
   await expect(client.models.create({ modelId: "No_Good" })).rejects.toMatchObject({ param: "modelId" });
   await expect(client.deployments.create({ deploymentId: "-", baseModel: "b" })).rejects.toBeInstanceOf(
@@ -71,7 +71,7 @@ test("an id against the rules is refused before any request", async () => {
   expect(sent).toHaveLength(0);
 });
 
-test("files go into a form, with their names", async () => {
+test("files are sent in a form with their names", async () => {
   const { client, sent } = clientOf(json({}));
   await client.datasets.uploadFile("d", { file: new File(["row"], "rows.jsonl") });
   const file = sent[0]?.form?.get("file") as File;
@@ -79,7 +79,7 @@ test("files go into a form, with their names", async () => {
   expect(sent[0]?.headers.get("content-type")).toBeNull();
 });
 
-test("a list is walked page by page, with the same filter", async () => {
+test("a list is fetched page by page with the same filter", async () => {
   const page = (ids: string[], nextPageToken: string) =>
     json({ models: ids.map((name) => ({ name })), nextPageToken, totalSize: 3 });
   const { client, sent } = clientOf(page(["a", "b"], "t"), page(["c"], ""));
@@ -92,7 +92,7 @@ test("a list is walked page by page, with the same filter", async () => {
   ]);
 });
 
-test("a page can be had by itself, and only what is looked at is fetched", async () => {
+test("a single page can be read, and no other page is fetched", async () => {
   const page = (nextPageToken: string) => json({ models: [{ name: "a" }], nextPageToken });
   const { client, sent } = clientOf(page("t"), page("u"), page("v"));
   expect(await client.models.list().page()).toEqual({
@@ -121,7 +121,7 @@ const made = {
   baseModelDetails: { worldSize: 1, moe: false },
 };
 
-test("a thing that was made though its answer was lost is given, not a conflict", async () => {
+test("a create whose response was lost returns the created resource instead of a conflict", async () => {
   const { client, sent } = clientOf(LOST, taken, json(made));
   expect(await client.models.create(request)).toEqual(made);
   expect(sent.map(({ method, path }) => `${method} ${path}`)).toEqual([
@@ -131,7 +131,7 @@ test("a thing that was made though its answer was lost is given, not a conflict"
   ]);
 });
 
-test("a conflict stays one when what is there is something else, or was there before", async () => {
+test("a conflict is thrown when the existing resource differs or existed before", async () => {
   const other = { ...made, baseModelDetails: { worldSize: 8 } };
   await expect(clientOf(LOST, taken, json(other)).client.models.create(request)).rejects.toBeInstanceOf(
     ConflictError,
@@ -141,7 +141,7 @@ test("a conflict stays one when what is there is something else, or was there be
   expect(sent).toHaveLength(1);
 });
 
-test("a deployment's fields are compared too, where they are the body itself", async () => {
+test("a deployment's fields, which are the body itself, are compared too", async () => {
   const body = { deploymentId: "d", baseModel: "b", minReplicaCount: 1 };
   const same = { name: "n", baseModel: "b", minReplicaCount: 1 };
   expect(await clientOf(LOST, taken, json(same)).client.deployments.create(body)).toEqual(same);
@@ -149,20 +149,20 @@ test("a deployment's fields are compared too, where they are the body itself", a
   await expect(clientOf(LOST, taken, json(less)).client.deployments.create(body)).rejects.toThrow("Taken.");
 });
 
-test("what has no id of its own is made once", async () => {
+test("a create without a client-chosen id is not retried", async () => {
   const { client, sent } = clientOf(LOST);
   await expect(client.deployments.create({ baseModel: "b" })).rejects.toThrow();
   await expect(client.apiKeys.create({ apiKey: {} })).rejects.toThrow();
   expect(sent).toHaveLength(2);
 });
 
-test("what was deleted though the answer was lost is deleted; what never was there is not found", async () => {
+test("a delete whose response was lost succeeds, and a delete of a missing resource throws NotFoundError", async () => {
   const gone = () => controlError(404, 5, "Gone.");
   expect(await clientOf(LOST, gone).client.models.delete("m")).toEqual({});
   await expect(clientOf(gone).client.models.delete("m")).rejects.toBeInstanceOf(NotFoundError);
 });
 
-test("pictures and plain text come as they are", async () => {
+test("images and plain text are returned unchanged", async () => {
   const { client } = clientOf(
     new Response(new Uint8Array([1, 2]), { headers: { "content-type": "image/png" } }),
     new Response("said", { headers: { "content-type": "text/plain; charset=utf-8" } }),

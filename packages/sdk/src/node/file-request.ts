@@ -7,9 +7,9 @@ import { readCause, readRetryAfterMs } from "../client/retry.ts";
 import { parseJson } from "../client/transport.ts";
 import { FileError, fileError } from "./files.ts";
 
-/** Signed URLs are secrets: messages name their hosts alone. */
+/** Signed URLs are secrets, so error messages contain only their hosts. */
 
-export interface Exchange {
+export interface FileRequest {
   method: "GET" | "PUT" | "POST";
   url: URL;
   headers?: OutgoingHttpHeaders;
@@ -20,36 +20,43 @@ export interface Exchange {
 export interface FileBody {
   stream: ReadStream;
   lengthBytes: number;
-  /** Is told of bytes as they are handed on. */
+  /** Called with the number of bytes that were just handed to the socket. */
   onBytes(countBytes: number): void;
 }
 
-/** Longest silence. */
+/** The longest time without data. */
 const STALL_MS = 60_000;
-/** A store may take so long to put a large file together. */
+/** The longest wait for the response after the last byte: a store may take minutes to assemble a large file. */
 const FINISH_MS = 600_000;
 const MAX_TEXT_BYTES = 64 * 1024;
 
 /**
- * One request beside the API, whose bytes go to or come from a file: `fetch` costs several times the computing time.
- * @throws ConnectionError, FileError of the body; the signal's reason
+ * Sends a request to a signed URL, whose body is a file or whose response goes to a file. It uses `node:http`, as `fetch`
+ * takes several times the CPU time.
+ * @throws ConnectionError; FileError when the body can't be read; the signal's reason
  */
-export function exchange({ method, url, headers = {}, body, signal }: Exchange): Promise<IncomingMessage> {
+export function sendFileRequest({
+  method,
+  url,
+  headers = {},
+  body,
+  signal,
+}: FileRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = (url.protocol === "https:" ? https : http).request(url, { method, headers, signal });
-    const fail = (error: unknown): void => reject(failure(error, url, signal));
+    const fail = (error: unknown): void => reject(connectionFailure(error, url, signal));
     request.setTimeout(STALL_MS, () => {
       request.destroy(new TimeoutError(`${url.host} was silent for ${STALL_MS / 1_000} s.`));
     });
     request.on("error", fail);
     request.on("finish", () => request.setTimeout(FINISH_MS));
-    request.on("response", (answer) => {
+    request.on("response", (response) => {
       request.setTimeout(STALL_MS);
-      // A refusal may come before everything was sent.
-      answer.on("end", () => {
+      // The store may refuse the request before the whole body is sent.
+      response.on("end", () => {
         if (!request.writableFinished) request.destroy();
       });
-      resolve(answer);
+      resolve(response);
     });
     if (body === undefined) request.end();
     else sendFile(request, body, fail);
@@ -73,38 +80,38 @@ function sendFile(
   stream.on("data", (chunk) => onBytes(chunk.length));
 }
 
-/** Reads an answer away; gives its error unless it has one of these statuses. */
-export async function settle(
-  answer: IncomingMessage,
+/** Reads the rest of a response and returns its status. @throws ApiError for a status that is not expected */
+export async function readStatus(
+  response: IncomingMessage,
   host: string,
   expected: readonly number[],
 ): Promise<number> {
-  const { statusCode: status = 0, headers } = answer;
+  const { statusCode: status = 0, headers } = response;
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   try {
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
       sizeBytes += chunk.length;
       if (sizeBytes > MAX_TEXT_BYTES) break;
       chunks.push(chunk);
     }
   } catch {
-    // The status counts, whatever became of the text.
+    // The status is enough: without a body the error only has a less specific message.
   }
   if (expected.includes(status)) return status;
-  const said = readErrorBody(parseJson(Buffer.concat(chunks)));
+  const body = readErrorBody(parseJson(Buffer.concat(chunks)));
   throw apiError({
     status,
-    code: said?.code ?? "",
-    message: said?.message ?? `${host} answered ${status}.`,
-    param: said?.param ?? null,
-    details: said?.details ?? [],
+    code: body?.code ?? "",
+    message: body?.message ?? `${host} answered ${status}.`,
+    param: body?.param ?? null,
+    details: body?.details ?? [],
     requestId: String(headers["x-request-id"] ?? "") || null,
     retryAfterMs: readRetryAfterMs(headers["retry-after"] ?? null, Date.now()),
   });
 }
 
-export function failure(error: unknown, url: URL, signal: AbortSignal): unknown {
+export function connectionFailure(error: unknown, url: URL, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   if (error instanceof FireworksError) return error;
   const { maybeSent, code } = readCause(error);

@@ -12,37 +12,42 @@ import {
   UnavailableError,
 } from "@hearth/sdk";
 import { FileError } from "@hearth/sdk/node";
-import type { Command } from "./commands/command.ts";
+import type { CommandSpec } from "./commands/command-spec.ts";
 import type { Settings } from "./config/settings.ts";
 import { CliError, EXIT } from "./errors.ts";
 
-/** What a person is told of an error. */
+/** The text and exit code for an error. */
 export interface Explanation {
   message: string;
   next?: string | undefined;
   exitCode: number;
 }
 
-/** What Hearth says of operations that it doesn't have. */
-const NO_ROUTE = "No such path.";
+/** Hearth's message for unknown paths. */
+const UNKNOWN_PATH = "No such path.";
 
 /**
- * @param settings what the command worked with; null when it didn't come that far
- * @param command null: it is not known
+ * Turns an error into a message and a next step for the user.
+ * @param settings the command's settings; null when it failed before it read them
+ * @param command null when the command line names no command
  */
-export function explain(error: unknown, settings: Settings | null, command: Command | null): Explanation {
+export function explainError(
+  error: unknown,
+  settings: Settings | null,
+  command: CommandSpec | null,
+): Explanation {
   const failed = (message: string, next?: string): Explanation => ({ message, next, exitCode: EXIT.failed });
   if (error instanceof CliError) return error;
   if (error instanceof InputError) {
-    const next = error.param === "accountId" ? "Say the account with --account." : undefined;
+    const next = error.param === "accountId" ? "Set the account with --account." : undefined;
     return { message: error.message, next, exitCode: EXIT.usage };
   }
-  if (error instanceof NotFoundError && error.message === NO_ROUTE) {
+  if (error instanceof NotFoundError && error.message === UNKNOWN_PATH) {
     return failed(`${settings?.host.value ?? "The host"} doesn't offer this.`, "A newer version of it may.");
   }
-  if (error instanceof ApiError) return failed(said(error), nextAfter(error, settings, command));
+  if (error instanceof ApiError) return failed(messageOf(error), nextAfter(error, settings, command));
   if (error instanceof InvalidResponseError || error instanceof ConnectionError) {
-    return failed(error.message, nextAfterSilence(error, settings));
+    return failed(error.message, nextAfterNoResponse(error, settings));
   }
   if (error instanceof FileError) return failed(error.message, nextAfterFile(error));
   const { code, path } = error as NodeJS.ErrnoException;
@@ -51,33 +56,38 @@ export function explain(error: unknown, settings: Settings | null, command: Comm
   return failed(error instanceof Error ? error.message : String(error));
 }
 
-/** What helps, by the system's names of what is wrong with a file. */
+/** The next step for each error code of the file system. */
 const AFTER_FILE_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: "Check the path.",
   EACCES: "Check who may read and write it.",
   EPERM: "Check who may read and write it.",
   EISDIR: "Name a file.",
   ENOTDIR: "Check the path.",
-  EEXIST: "Choose another place.",
-  ELOOP: "Mend the links.",
-  ENOSPC: "Make room and run the same command again.",
-  EDQUOT: "Make room and run the same command again.",
-  EROFS: "Choose another place.",
+  EEXIST: "Choose another path.",
+  ELOOP: "Fix the symbolic links.",
+  ENOSPC: "Free some disk space and run the same command again.",
+  EDQUOT: "Free some disk space and run the same command again.",
+  EROFS: "Choose another path.",
 };
 
-/** Arguments come decoded: of what is not UTF-8, replacement characters are left. */
+/** Node decodes arguments as UTF-8, so a replacement character means that the name wasn't UTF-8. */
 function nextAfterFile({ path, code }: FileError): string | undefined {
-  if (code === "ENOENT" && path.includes("\ufffd")) return "Its name seems not to be UTF-8: rename it.";
+  if (code === "ENOENT" && path.includes("\ufffd"))
+    return "The file's name seems not to be UTF-8: rename it.";
   return AFTER_FILE_ERRORS[code ?? ""];
 }
 
-function said(error: ApiError): string {
+function messageOf(error: ApiError): string {
   const request = error.requestId === null || error.status < 500 ? "" : ` (request ${error.requestId})`;
   const text = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
   return `${text}${request}`;
 }
 
-function nextAfter(error: ApiError, settings: Settings | null, command: Command | null): string | undefined {
+function nextAfter(
+  error: ApiError,
+  settings: Settings | null,
+  command: CommandSpec | null,
+): string | undefined {
   const key = settings?.apiKey;
   if (error instanceof AuthenticationError) {
     const used = key == null ? "" : `The key is from ${key.from}. `;
@@ -90,30 +100,30 @@ function nextAfter(error: ApiError, settings: Settings | null, command: Command 
     const where =
       account === undefined
         ? ""
-        : ` Commands work in accounts/${account}; another one is named by --account.`;
+        : ` Commands work in accounts/${account}; choose another account with --account.`;
     return `Check the name: "firectl list ${kindIn(error.message)}" shows what there is.${where}`;
   }
-  if (error instanceof ConflictError) return "Choose another id, or delete what is there.";
+  if (error instanceof ConflictError) return "Choose another id, or delete the existing one.";
   const flag = flagOf(command, error.param);
   if (flag !== undefined) return `It is set by --${flag}.`;
   if (error instanceof RateLimitError || error instanceof UnavailableError) return "Try again in a moment.";
   return undefined;
 }
 
-/** As `firectl list` calls what a message names: `deployed-models` of `accounts/a/deployedModels/x`. */
+/** The noun for `firectl list` of the resource in a message: `deployed-models` for `accounts/a/deployedModels/x`. */
 function kindIn(message: string): string {
   const [, collection] = /\baccounts\/[\w.~-]+\/([A-Za-z]+)\//.exec(message) ?? [];
   return collection?.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) ?? "…";
 }
 
-/** The flag that sets the field that the API complains about. */
-export function flagOf(command: Command | null, param: string | null): string | undefined {
-  const isIt = (field: string): boolean => param === field || param?.endsWith(`.${field}`) === true;
-  return command?.flags.find(({ field }) => field !== undefined && isIt(field))?.name;
+/** The name of the flag that sets the field named in an API error; undefined if no flag sets it. */
+export function flagOf(command: CommandSpec | null, param: string | null): string | undefined {
+  const matches = (field: string): boolean => param === field || param?.endsWith(`.${field}`) === true;
+  return command?.flags.find(({ field }) => field !== undefined && matches(field))?.name;
 }
 
-function nextAfterSilence(error: Error, settings: Settings | null): string {
+function nextAfterNoResponse(error: Error, settings: Settings | null): string {
   const host = settings === null ? "" : `The address is from ${settings.host.from}. `;
-  if (error instanceof TimeoutError) return `${host}Try again; the host may be busy.`;
+  if (error instanceof TimeoutError) return `${host}The host may be busy: try again.`;
   return `${host}Is it running there? Set another address with --api-base or FIREWORKS_API_BASE.`;
 }

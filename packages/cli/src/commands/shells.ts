@@ -1,0 +1,2 @@
+/** The shells that `firectl completion` writes scripts for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
