@@ -273,7 +273,7 @@ describe("a replica that is removed", () => {
 });
 
 describe("a crash", () => {
-  it("of one replica leaves the requests to the others", async () => {
+  it("in one replica leaves the requests to the others", async () => {
     const { route, boots, deployment } = setUp({ minReplicas: 2 });
     await settle();
     boots[0]!.end();

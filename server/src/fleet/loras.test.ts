@@ -48,7 +48,7 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 100; i++) await Promise.resolve();
 }
 
-describe("an adapter", () => {
+describe("a LoRA on a fleet", () => {
   it("is fetched once and loaded by every engine, also by a later one", async () => {
     const { adapters } = setUp();
     const [a, b, c] = [engineOf(), engineOf(), engineOf()];

@@ -182,8 +182,8 @@ describe("processes", () => {
   });
 });
 
-describe("waiting for a start", () => {
-  it("ends at the deadline, saying that the model is still starting", async () => {
+describe("a request that waits for a start", () => {
+  it("fails at the deadline with a message that the model is still starting", async () => {
     const clock = new FakeClock();
     const fleet = fleetOf([model("m")], { clock, coldStartMs: 1000 });
     const routing = failureOf(route(fleet, "m"));
@@ -193,14 +193,14 @@ describe("waiting for a start", () => {
     expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
   });
 
-  it("ends when the client aborts the request", async () => {
+  it("ends when its client aborts it", async () => {
     const abort = new AbortController();
     const routing = route(fleetOf([model("m")]), "m", abort.signal);
     abort.abort(new Error("gone"));
     await expect(routing).rejects.toThrow("gone");
   });
 
-  it("is bounded: the thousand-and-first request is refused at once", async () => {
+  it("is refused at once when a thousand others wait", async () => {
     const fleet = fleetOf([model("m")]);
     const waiting = Array.from({ length: 1000 }, () => route(fleet, "m"));
     expect((await failureOf(route(fleet, "m"))).retryAfterS).toBeGreaterThanOrEqual(1);
@@ -219,7 +219,7 @@ describe("attached engines", () => {
     await expect(engine.health()).rejects.toMatchObject({ code: "unavailable" });
   });
 
-  it("without text generation are refused by name of what they lack", async () => {
+  it("are refused without text generation, with the name of the missing feature", async () => {
     const embeddings: Engine = {
       model: { contextLength: 512, chatTemplate: null, bosToken: "", eosToken: "" },
       health: async () => {},
@@ -233,7 +233,7 @@ describe("attached engines", () => {
     });
   });
 
-  it("a failure of the engine reaches the caller as it is", async () => {
+  it("pass their error to the caller unchanged", async () => {
     const attach = () => createFakeEngine({ failure: () => ({ code: "overloaded", afterTokens: 1 }) });
     const routed = await route(fleetOf([alwaysOnSpec("m", { attach })]), "m");
     await expect(generate(routed, "a b c")).rejects.toMatchObject({ code: "overloaded" });
@@ -288,7 +288,7 @@ describe("a deployment under load", () => {
   });
   const ready = (fleet: Fleet) => fleet.status().filter(({ stage }) => stage === "ready").length;
 
-  it("grows from nothing to three replicas and shrinks to nothing again; no request fails", async () => {
+  it("grows from nothing to three replicas and shrinks to nothing again, and no request fails", async () => {
     const fleet = fleetOf([elastic()]);
     expect(fleet.observe("d")).toMatchObject({ desiredReplicas: 0, replicas: [], lastRequestAtMs: null });
     const load = startLoad(fleet, "d", 30);
@@ -307,7 +307,7 @@ describe("a deployment under load", () => {
     expect([...load.failures, ...rest.failures]).toEqual([]);
   });
 
-  it("is moved to another revision replica by replica; no request fails", async () => {
+  it("is moved to another revision replica by replica, and no request fails", async () => {
     const revision = (path: string) =>
       elastic({
         revision: path,
@@ -354,7 +354,7 @@ describe("a deployment under load", () => {
   });
 });
 
-describe("closing", () => {
+describe("closing the fleet", () => {
   it("lets running work finish, takes no new work and leaves no process", async () => {
     const fleet = fleetOf([model("m")]);
     const engine = await route(fleet, "m");
@@ -375,7 +375,7 @@ describe("closing", () => {
     expect(fleet.status()).toEqual([]);
   });
 
-  it("work that doesn't finish in the grace fails as unavailable", async () => {
+  it("fails work as unavailable that doesn't finish in the grace", async () => {
     const fleet = fleetOf([model("m")]);
     const running = await hold(await route(fleet, "m"));
     const lost = expect(running.next()).rejects.toMatchObject({ code: "unavailable" });
@@ -383,19 +383,19 @@ describe("closing", () => {
     await lost;
   });
 
-  it("a starting replica is ended, and requests that wait for it are refused", async () => {
+  it("ends a starting replica, and refuses the requests that wait for it", async () => {
     const fleet = fleetOf([model("m")]);
     const waiting = failureOf(route(fleet, "m"));
     await fleet.close(600_000);
     expect((await waiting).message).toBe("The server is stopping.");
   });
 
-  it("a fleet that has nothing to run closes", async () => {
+  it("succeeds when the fleet has nothing to run", async () => {
     await fleetOf([]).close(1000);
   });
 });
 
-describe("a spec that no fleet can carry out is refused", () => {
+describe("the fleet refuses a spec that it can't run", () => {
   const weights = { file: "w", sha256: "0".repeat(64), sizeBytes: 1, sources: ["ftp:x"] };
   const command = (...argv: string[]) =>
     alwaysOnSpec("m", { command: argv, weights: null, upstreamModel: "m" });

@@ -72,7 +72,7 @@ describe("a change", () => {
 });
 
 describe("names", () => {
-  it("of a model on a deployment, full or short, lead to the deployment and are billed by the full name", async () => {
+  it("that join a model and a deployment, full or short, lead to the deployment and are billed by the full name", async () => {
     const deployment = await deploy(alice, { baseModel: LIBRARY });
     for (const model of [LIBRARY, shortOf(LIBRARY)]) {
       for (const place of [deployment, shortOf(deployment)]) {
@@ -90,7 +90,7 @@ describe("names", () => {
     expect(resolve(alice, shortOf(LIBRARY))).toMatchObject({ model: LIBRARY, deployment });
   });
 
-  it("of a served library model mean the library's; with the deployment they mean the account's own", async () => {
+  it("that are a served library model's mean the library's; with the deployment they mean the account's own", async () => {
     const deployment = await deploy(alice, { baseModel: SERVED });
     for (const name of [SERVED, shortOf(SERVED), "gpt", `${SERVED}#accounts/fireworks/deployments/served`]) {
       expect(resolve(alice, name), name).toMatchObject({ deployment: SERVED, isolation: "account" });
@@ -98,7 +98,7 @@ describe("names", () => {
     expect(resolve(alice, `${SERVED}#${deployment}`).deployment).toBe(deployment);
   });
 
-  it("of a library model that several accounts deploy mean each account's own deployment", async () => {
+  it("that are a library model's mean each account's own deployment when several accounts deploy it", async () => {
     const model = test.models.add("accounts/fireworks/models/popular");
     const [hers, his] = [await deploy(alice, { baseModel: model }), await deploy(bob, { baseModel: model })];
     expect(resolve(alice, model).deployment).toBe(hers);
@@ -144,7 +144,7 @@ describe("names", () => {
     );
   });
 
-  it("of a failed deployment all fail with its reason", async () => {
+  it("all fail with the reason of their failed deployment", async () => {
     test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
     const made = await test.call(alice.key, "POST", "/v1/accounts/acme/deployments", {
       baseModel: test.models.add("accounts/acme/models/broken"),
@@ -161,7 +161,7 @@ describe("names", () => {
     }
   });
 
-  it("of a model with a chat template resolve to a route with that template", async () => {
+  it("resolve to a route with the chat template of their model", async () => {
     const model = test.models.add("accounts/acme/models/templated", { chatTemplate: "{{ messages }}" });
     await deploy(alice, { baseModel: model });
     expect(resolve(alice, model).chatTemplate).toBe("{{ messages }}");

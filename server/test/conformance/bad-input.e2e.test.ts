@@ -593,7 +593,7 @@ describe("any mutation of a valid request", () => {
     );
   });
 
-  test("of its bytes gets a response or a well-formed refusal, never a 5xx", async () => {
+  test("in its bytes gets a response or a well-formed refusal, never a 5xx", async () => {
     const text = Buffer.from(JSON.stringify({ ...hello, temperature: 0.5, stop: ["x"], stream: false }));
     const edit = fc.tuple(
       fc.nat(text.length - 1),
@@ -619,7 +619,7 @@ describe("any mutation of a valid request", () => {
   });
 });
 
-describe("after all that", () => {
+describe("after all bad input", () => {
   test("the same process still answers", async () => {
     const gone = Symbol();
     expect(await Promise.race([hearth.exited, Promise.resolve(gone)])).toBe(gone);

@@ -90,7 +90,7 @@ describe("models", () => {
     expectRefusal(deploy, "FAILED_PRECONDITION", "deployment");
   });
 
-  test("of the library name their deployments, and one of their versions runs there", async () => {
+  test("name their deployments in the library, and one of their versions runs there", async () => {
     const [, , , id] = LIBRARY_MODEL.split("/");
     const library = { account_id: "fireworks", model_id: id! };
     const { deployedModelRefs } = await succeed(hearth, "getModel", { params: library });

@@ -69,7 +69,7 @@ describe("log probabilities", () => {
   });
 });
 
-describe("the prompt in the reply", () => {
+describe("the prompt in the response", () => {
   test("echo puts the prompt in front, echo_last its end, and in chat the rendered template", async () => {
     const plain = first(await complete()).text;
     expect(first(await complete({ echo: true })).text).toBe(`The capital of France is${plain}`);

@@ -111,7 +111,7 @@ describe("usage", () => {
 });
 
 describe("headers", () => {
-  test("of an unstreamed response give its tokens and times", async () => {
+  test("give the tokens and times of an unstreamed response", async () => {
     for (const reply of [await chat(), await complete()]) {
       const { headers } = reply;
       const { usage } = reply.json;
@@ -141,7 +141,7 @@ describe("choices", () => {
     expect(three.usage.completion_tokens).toBeGreaterThan(one.usage.completion_tokens);
   });
 
-  test("of a stream each open with their role and finish once", async () => {
+  test("each open with their role and finish once in a stream", async () => {
     const { chunks } = await stream(hearth, CHAT, chatBody({ n: 3, temperature: 1 }));
     for (const index of [0, 1, 2]) {
       const own = chunks.flatMap((chunk) => chunk.choices).filter((choice: Json) => choice.index === index);
@@ -151,7 +151,7 @@ describe("choices", () => {
     }
   });
 
-  test("of one request differ when they are sampled", async () => {
+  test("differ within one request when they are sampled", async () => {
     const { choices } = (await complete({ prompt: "Once upon a time", n: 2, temperature: 1, seed: 7 })).json;
     expect(choices[0].text).not.toBe(choices[1].text);
   });
@@ -310,7 +310,7 @@ describe("names", () => {
     }
   });
 
-  test("of catalog models that are not served get the fallback's answer, with a header that says so", async () => {
+  test("get the fallback's answer for catalog models that are not served, with a header that says so", async () => {
     const reply = await chat({ model: FALLEN_BACK });
     expect(reply.headers["x-hearth-fallback-model"]).toBe(MODEL);
     const streamed = await stream(hearth, CHAT, chatBody({ model: FALLEN_BACK }));

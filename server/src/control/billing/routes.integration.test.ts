@@ -211,7 +211,7 @@ describe("suspension", () => {
     }
   });
 
-  test("for used up credits affects prepaid accounts only and ends with new credits", async () => {
+  test("for used-up credits affects prepaid accounts only and ends with new credits", async () => {
     await recordEntry("adjustments", { amountUsd: (await summary()).creditBalanceUsd });
     const prepaid = await set({ paymentTerms: "PREPAID" });
     expect(prepaid.json).toMatchObject({ paymentTerms: "PREPAID", suspendState: "CREDIT_DEPLETED" });

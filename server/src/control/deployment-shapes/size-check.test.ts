@@ -34,7 +34,7 @@ test("accelerators add up, and without a type they are A100 with 80 GB", () => {
   );
 });
 
-test("what nobody knows is not checked: no number of accelerators, no number of parameters", () => {
+test("the size is not checked without a number of accelerators or of parameters", () => {
   expect(fits({ acceleratorType: "NVIDIA_L4_24GB" }, "48000000000")).toBe(true);
   expect(fits({ acceleratorCount: 0 }, "48000000000")).toBe(true);
   expect(fits({ acceleratorCount: 1 }, "0")).toBe(true);

@@ -539,7 +539,7 @@ describe("update", () => {
     );
   });
 
-  it("of what replicas run makes it UPDATING until all run the new revision; any other update does not", async () => {
+  it("that changes what replicas run makes the deployment UPDATING until all run the new revision; any other update does not", async () => {
     // With room for more replicas, a request that was given a replica keeps it for a while.
     const { id } = await ready({ maxReplicaCount: 2 });
     const name = nameOf(id);

@@ -147,7 +147,7 @@ describe("a change of a quota", () => {
     },
   );
 
-  it("of the spending limit is bounded by the tier and passed on to billing", async () => {
+  it("is bounded by the tier for the spending limit, and is passed on to billing", async () => {
     refused(await patch("monthly-spend-usd", { value: "501" }), 400, "at most maxValue, 500");
     refused(await patch("monthly-spend-usd", { maxValue: "501" }, t.operator), 400, "account's tier");
     await patch("monthly-spend-usd", { value: "20" });
@@ -159,8 +159,8 @@ describe("a change of a quota", () => {
   });
 });
 
-describe("request limits", () => {
-  it("of the account and of single keys apply to inference requests", async () => {
+describe("a request limit", () => {
+  it("applies to the account or to a single key", async () => {
     const limits = await createLimits({ clock: t.clock });
     quotas.onChange(() => limits.setRequestLimits(quotas.requestLimits()));
     const { keyId } = admin.principal;
@@ -237,7 +237,7 @@ describe("usage within a quota", () => {
     await expect(make()).rejects.toMatchObject({ code: "RATE_LIMIT_EXCEEDED" });
   });
 
-  it("of accelerators includes those of the account's other deployments", async () => {
+  it("includes the accelerators of the account's other deployments", async () => {
     const hold = (count: number, others: number) =>
       quotas.withinAccelerators(
         "acme",

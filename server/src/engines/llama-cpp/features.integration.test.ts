@@ -262,7 +262,7 @@ describe("llama-cpp's optional features", () => {
       await expect(run(tiny, ask("x", { sampling }))).rejects.toMatchObject({ code: "invalid_bias" });
     });
 
-    it("of 0 doesn't change a seeded output", async () => {
+    it("doesn't change a seeded output when it is 0", async () => {
       const sampling = { temperature: 1, seed: 3, topP: 0.9, topK: 40, minP: 0.01 };
       const plain = await run(tiny, ask("Tell me a story.", { sampling, maxTokens: 40 }));
       const biased = await run(
@@ -388,7 +388,7 @@ describe("llama-cpp's optional features", () => {
       }
     });
 
-    it("of one token is delivered and scored", async () => {
+    it("is delivered and scored when it has one token", async () => {
       const input = { kind: "tokens", tokens: [50] } as const;
       const result = await run(tiny, textRequest("", { input, prompt: { logprobs: true }, maxTokens: 2 }));
       expect(result.prompt).toMatchObject([{ id: 50, logprob: null }]);

@@ -70,7 +70,7 @@ describe("an engine process", () => {
     expect(await answer).toEqual(sent);
   });
 
-  it("gets the kind's environment and what it preloads, and none of the server's secrets", async () => {
+  it("gets its kind's environment and preloaded modules, and none of the server's secrets", async () => {
     const secrets = {
       DATABASE_URL: "postgres://u:p@h/d",
       HEARTH_API_KEY: "fw_secret",

@@ -22,7 +22,7 @@ describe("averages over a window", () => {
     ]);
   });
 
-  it("forget what has left the window", () => {
+  it("forget values that have left the window", () => {
     const window = new SlidingLoadAverage();
     window.add(0, reading({}), 1000);
     window.add(500, reading({ concurrentRequests: 10, requests: 100 }), 1000);
@@ -35,7 +35,7 @@ describe("averages over a window", () => {
     });
   });
 
-  it("without a window are what is going on now", () => {
+  it("equal the latest value without a window", () => {
     const window = new SlidingLoadAverage();
     window.add(0, reading({}), 0);
     expect(window.add(500, reading({ concurrentRequests: 3, promptTokens: 50 }), 0)).toMatchObject({
@@ -44,7 +44,7 @@ describe("averages over a window", () => {
     });
   });
 
-  it("lie between the lowest and the highest reading", () => {
+  it("lie between the lowest and the highest value", () => {
     const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 5000 }), fc.nat(100)), { minLength: 1 });
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 20_000 }), (readings, windowMs) => {

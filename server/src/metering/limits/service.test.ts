@@ -121,7 +121,7 @@ describe("requests per minute", () => {
     admit();
   });
 
-  test("of a key with a limit of its own are limited on all deployments, those of the account's other keys are not", async () => {
+  test("are limited on all deployments by a key's own limit, and the account's other keys are not limited by it", async () => {
     const { limits } = await start();
     const keys = new Map([["key-1", 2]]);
     limits.setRequestLimits(

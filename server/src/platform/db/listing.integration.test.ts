@@ -184,7 +184,7 @@ describe("filters", () => {
     ),
   }));
 
-  test("of any kind match the same rows in PostgreSQL as in memory", async () => {
+  test("match the same rows in PostgreSQL as in memory, whatever their kind", async () => {
     await fc.assert(
       fc.asyncProperty(rows, fc.array(filter, { minLength: 1, maxLength: 10 }), async (all, filters) => {
         await database.sql`truncate things`;

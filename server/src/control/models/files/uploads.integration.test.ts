@@ -275,7 +275,7 @@ describe("an addon", () => {
     expect([prepared.status, prepared.json.code]).toEqual([400, 9]);
   });
 
-  test("of a library model is checked against the library's weights", async () => {
+  test("whose base model is in the library is checked against the library's weights", async () => {
     const folder = t.newFolder();
     await writeTinyLora(folder, { shape: SMOLLM2_135M_SHAPE });
     writeFileSync(
