@@ -1,4 +1,4 @@
-/** Fifty LoRA adapters on one base model: their memory, and their latency compared with one adapter under the same load. */
+/** Fifty LoRAs on one base model: their memory, and their latency compared with one LoRA under the same load. */
 import { copyFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -77,12 +77,12 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
   return { clock, boots, adapters, deployment, spec, route, changes: () => changes, finishAll: () => open() };
 }
 
-/** Lets everything that is already decided happen. */
+/** Runs the pending microtasks. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 100; i++) await Promise.resolve();
 }
 
-/** Lets time pass, and what happens in it happen. */
+/** Moves the clock forward in steps of 5 s, and runs the pending microtasks after each step. */
 async function pass(clock: FakeClock, ms: number): Promise<void> {
   for (let leftMs = ms; leftMs > 0; leftMs -= 5000) {
     clock.advance(Math.min(5000, leftMs));
@@ -157,7 +157,7 @@ describe("a request that has to wait", () => {
     await settle();
     boots[0]!.up();
     await settle();
-    // Four times what it computes at the same time.
+    // Four times the replica's slots.
     expect(boots[0]!.engine.active).toBe(8);
     finishAll();
     const all = await Promise.all(await Promise.all(routing));
@@ -184,7 +184,7 @@ describe("a request whose replica has ended before the request begins", () => {
     await settle();
     const engine = await route();
     deployment.apply({ ...spec, minReplicas: 0, fixedReplicas: 0 });
-    // What was reserved for it keeps the replica, but not when it crashes.
+    // The request's reservation keeps the draining replica, but only until the replica crashes.
     expect(stages(deployment)).toEqual(["draining"]);
     boots[0]!.end();
     await settle();

@@ -9,7 +9,7 @@ const host = (...accelerators: [string, number][]) =>
   new DeviceAllocator({ accelerators: new Map(accelerators) });
 const devicesOf = (grant: DeviceLease) => Object.entries(grant.env)[0];
 
-/** What `take` gives, or what it says while it waits. */
+/** Acquires devices; also returns the messages of the wait. */
 function take(inventory: DeviceAllocator, type: string, count: number, signal = never) {
   const waits: string[] = [];
   const grant = inventory.acquire({ type, count }, signal, (message) => waits.push(message));

@@ -72,7 +72,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** A log, and what was written to it. */
+/** A log that keeps its text. */
 function keptLog(): { log: Log; text: () => string } {
   let text = "";
   const sink = new Writable({
@@ -154,7 +154,7 @@ describe("a server that a command starts", () => {
     await expect(route(fleet)).rejects.toMatchObject({
       message: "Starting again; last failure: The model took too long to load.",
     });
-    // The platform's own SIGKILL is not the reason.
+    // The platform's own SIGKILL is not reported as the reason.
     expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({ exitCode: null, signal: null });
   });
 });
@@ -194,7 +194,7 @@ describe("accelerators", () => {
     await until(() => fleet.observe("m")!.message === message);
     expect(fleet.observe("m")).toMatchObject({ replicas: [{ stage: "pending", state: "unplaceable" }] });
     await expect(route(fleet)).rejects.toMatchObject({ code: "UNAVAILABLE", message });
-    // Another spec helps.
+    // A spec without accelerators makes the deployment run.
     fleet.apply({ ...launched(), revision: "2" });
     expect(await ask(fleet, "hello")).toMatch(/^hello/);
   });
@@ -246,7 +246,7 @@ it("a model file that is broken is named as the reason, without its path", async
 it("weights that don't fit the memory leave the replica unplaceable, and nothing is started", async () => {
   const dir = mkdtempSync(join(tmpdir(), "hearth-launch-"));
   const path = join(dir, "huge.gguf");
-  // A hole: it takes no room on the disk.
+  // A sparse file, which takes no room on the disk.
   writeFileSync(path, "");
   truncateSync(path, 2 ** 43);
   const spec = alwaysOnSpec("m", {

@@ -8,7 +8,7 @@ import { createLog } from "../platform/telemetry/log.ts";
 import { DeploymentLoras } from "./loras.ts";
 import type { LoraSpec } from "./spec.ts";
 
-/** An engine that takes adapters, and what it was given; `load` may fail. */
+/** An engine that supports LoRAs, and the LoRAs that it has loaded; `load` may fail. */
 function engineOf(load: (adapter: LoraSource) => Promise<void> = async () => {}) {
   const given = new Map<string, LoraSource>();
   const engine = createFakeEngine({
@@ -48,7 +48,7 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 100; i++) await Promise.resolve();
 }
 
-describe("a LoRA on a fleet", () => {
+describe("a LoRA of a deployment", () => {
   it("is fetched once and loaded by every engine, also by a later one", async () => {
     const { adapters } = setUp();
     const [a, b, c] = [engineOf(), engineOf(), engineOf()];

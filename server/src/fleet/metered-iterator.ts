@@ -9,7 +9,7 @@ export interface DeploymentMeter {
 
 /**
  * Passes on the events of one generation and counts them into a meter. `onEnd` is called once: at the last event, at an
- * error, or when the consumer leaves. It has no async methods, because these would add a promise to every token.
+ * error, or when the consumer leaves. The iterator has no async methods, because these would add a promise to every token.
  */
 export class MeteredIterator implements AsyncIterator<EngineEvent> {
   readonly #inner: AsyncIterator<EngineEvent>;

@@ -60,7 +60,7 @@ function setUp(more: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = 
   return { clock, states, boots, replica, meter };
 }
 
-/** Lets everything that is already decided happen. */
+/** Runs the pending microtasks. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 }

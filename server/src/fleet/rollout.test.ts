@@ -18,7 +18,7 @@ class Fake implements RolloutReplica {
 const ready = (revision: string, more: Partial<RolloutReplica> = {}) =>
   new Fake(revision, { isRoutable: true, ...more });
 
-/** Does what a step says, on copies; null when there is nothing to do. */
+/** Applies the next step to copies of the replicas; null when the step is empty. */
 function act(before: readonly Fake[], target: number): Fake[] | null {
   const members = before.map((member) => new Fake(member.revision, member));
   const { drain, revive, add } = nextRolloutStep(members, target, "new");
@@ -28,7 +28,7 @@ function act(before: readonly Fake[], target: number): Fake[] | null {
   return [...members, ...Array.from({ length: add }, () => new Fake("new"))];
 }
 
-/** Every state on the way to where there is nothing more to do. */
+/** Applies steps until one is empty, and returns every state on the way. */
 function actAll(members: readonly Fake[], target: number): Fake[][] {
   const states = [[...members]];
   for (let next = act(members, target); next !== null; next = act(next, target)) {

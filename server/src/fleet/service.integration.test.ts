@@ -95,7 +95,7 @@ async function failureOf(work: Promise<unknown>): Promise<AppError> {
   return error as AppError;
 }
 
-/** Polls what no event tells: the state of replicas. */
+/** Polls the state of replicas, which no event reports. */
 async function until(test: () => boolean): Promise<void> {
   while (!test()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -240,7 +240,7 @@ describe("attached engines", () => {
   });
 });
 
-/** Clients that send one request after the other until they are told to stop; what failed is kept. */
+/** Starts clients that send one request after the other until `stop`, and collects their failures. */
 function startLoad(fleet: Fleet, deployment: string, clients: number) {
   const failures: unknown[] = [];
   const templates = new Set<string | null>();
@@ -271,7 +271,7 @@ function startLoad(fleet: Fleet, deployment: string, clients: number) {
 }
 
 describe("a deployment under load", () => {
-  /** Between none and three replicas, and quick to change its mind. */
+  /** A deployment with 0 to 3 replicas and scaling windows below a second. */
   const elastic = (more: Partial<DeploymentSpec> = {}): DeploymentSpec => ({
     ...model("d"),
     minReplicas: 0,
@@ -302,7 +302,7 @@ describe("a deployment under load", () => {
     await rest.stop();
     await until(() => fleet.status().length === 0);
     for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
-    // And again.
+    // A deployment that was scaled to zero wakes up for a request.
     expect(await generate(await route(fleet, "d"), "back")).toHaveLength(3);
     expect([...load.failures, ...rest.failures]).toEqual([]);
   });

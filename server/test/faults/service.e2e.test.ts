@@ -54,7 +54,7 @@ async function newRows(known: ReadonlySet<string>, count: number): Promise<Usage
 const idle = (): Promise<boolean> =>
   until("an idle server", async () => (await metric(hearth, "hearth_requests_in_flight")) === 0);
 
-/** Rows of earlier requests reach the database a moment after their replies. */
+/** Rows of earlier requests reach the database a moment after their responses. */
 async function knownIds(): Promise<Set<string>> {
   await idle();
   await until("all rows", async () => (await metric(hearth, "hearth_usage_pending_rows")) === 0);

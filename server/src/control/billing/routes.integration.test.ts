@@ -12,7 +12,7 @@ const ACCOUNT = "/v1/accounts/acme";
 const DAY_MS = 24 * 3_600_000;
 const DOLLAR = 1_000_000n;
 
-/** Stands for everything that an account makes. */
+/** A route that stands for the routes of all resources of an account. */
 function thing(
   operationId: string,
   method: "POST" | "PATCH" | "DELETE",
@@ -200,7 +200,7 @@ describe("suspension", () => {
     ] as const) {
       expect((await t.call(member.key, method, path)).status, path).toBe(200);
     }
-    // Other terms and a state that was read don't change it.
+    // A change of other terms, or the present state sent back, leaves the account suspended.
     expect((await set({ tier: null })).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
     expect((await set({ suspendState: await stateOf() })).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
     expect((await set({ suspendState: null })).json.suspendState).toBe("UNSUSPENDED");

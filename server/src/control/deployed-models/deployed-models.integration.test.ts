@@ -363,7 +363,7 @@ describe("a published deployed model", () => {
     const ways = [lora, lora.replace("accounts/", "").replace("models/", ""), `${lora}#${name}`, made.name];
     for (const way of ways) {
       const route = test.orchestrator.resolve(bob.principal, way);
-      // What one account computes is not for others to time.
+      // A prompt cache that accounts share would let one measure which prompts another has sent.
       expect(route).toMatchObject({ deployment: name, lora: made.name, isolation: "account" });
     }
     expect((await as(bob, "GET", `/v1/${made.name}`)).json).toMatchObject({ public: true, createdBy: "" });

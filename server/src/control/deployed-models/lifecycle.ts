@@ -8,7 +8,7 @@ export interface DeployedModelLifecycleDeps {
   clock: Clock;
   /** Applies the deployments of the database to the fleet of this process. */
   syncFleet(): Promise<void>;
-  /** What the fleet of this process runs of a deployment; null: nothing. @param id in the fleet. */
+  /** The deployment's state in the fleet of this process; null: the fleet does not run it. @param id in the fleet. */
   observe(id: string): FleetDeploymentStatus | null;
   /** Stores when deployed models were used last, as far as this process knows. */
   flushLastUsed(): Promise<void>;

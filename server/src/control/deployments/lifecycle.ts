@@ -14,7 +14,7 @@ export interface DeploymentLifecycleDeps {
   syncFleet(): Promise<void>;
   /** Why the fleet of this process could not apply the deployment, in a public sentence; null when it could. */
   applyError(name: string): string | null;
-  /** What the fleet of this process runs of the deployment; null: nothing. */
+  /** The deployment's state in the fleet of this process; null: the fleet does not run it. */
   observe(name: string): FleetDeploymentStatus | null;
   /** The failures of its replicas with the output of their processes; for the operator only. */
   diagnostics(name: string): readonly ReplicaDiagnostics[];

@@ -187,7 +187,7 @@ export interface DirectRouteKey {
 export interface StoredFailure {
   replica: string;
   message: string;
-  /** Of the engine's process; null when a signal ended it, or when no process has ended. */
+  /** Exit code of the engine's process; null when a signal ended the process, or when no process has ended. */
   exitCode: number | null;
   signal: string | null;
   /** ISO 8601. */
@@ -196,7 +196,7 @@ export interface StoredFailure {
   outputTail: readonly string[];
 }
 
-/** What the fleet ran at the latest look. */
+/** A deployment's state in the fleet, as the reconciler observed it last. */
 export interface ObservedStatus {
   desiredReplicas: number;
   /** Replicas by stage; draining ones are not counted. */

@@ -8,7 +8,7 @@ import type { ObservedStatus } from "./schema.ts";
 import type { DeploymentRow } from "./store.ts";
 
 export interface DeploymentViewDeps {
-  /** What the fleet of this process runs now; null: the stored observation applies. */
+  /** The deployment's present state in the fleet of this process; null: the stored observation applies. */
   observation: FleetDeploymentStatus | null;
   createdBy: string;
   hostRegion: string | null;

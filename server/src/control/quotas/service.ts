@@ -28,7 +28,7 @@ export interface QuotasDeps {
   log: BasicLog;
   tokenSecret: Buffer;
   accounts: { exists(accountId: string): Promise<boolean> };
-  /** Those of the ids that are keys of the account. */
+  /** The subset of the ids that are keys of the account. */
   existingKeys: (accountId: string, keyIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Default limit of an account. */
   requestsPerMinute: number;

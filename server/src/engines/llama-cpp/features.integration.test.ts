@@ -21,7 +21,7 @@ const never = new AbortController().signal;
 const END = 2;
 
 interface Result extends Omit<CollectedGeneration, "tokens" | "prompt"> {
-  /** Of the first choice. */
+  /** The tokens of the first choice. */
   tokens: TokenInfo[];
   prompt: readonly TokenInfo[];
 }

@@ -57,7 +57,7 @@ describe("a prompt prefix", () => {
     const all = replicas(0, 0);
     const [short, long] = [prompt("a"), prompt("a") + prompt("b")];
     const first = router.pick(all, { promptPrefix: short }, POLICY);
-    // Too busy for the longer one, which the other gets and then knows in full.
+    // The first replica is too busy, so the other one gets the longer prompt and has cached all of it from then on.
     first.load = 5;
     const second = router.pick(all, { promptPrefix: long }, POLICY);
     expect(second).not.toBe(first);

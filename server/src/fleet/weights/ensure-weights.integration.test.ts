@@ -57,7 +57,7 @@ async function serve(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Answers as a server does that knows ranges. */
+/** Answers like a server that supports ranges. */
 function sendRange(req: IncomingMessage, res: ServerResponse, body = content): void {
   const from = Number(/^bytes=(\d+)-$/.exec(req.headers.range ?? "")?.[1] ?? 0);
   const headers = { "content-length": body.length - from };
@@ -68,7 +68,7 @@ function sendRange(req: IncomingMessage, res: ServerResponse, body = content): v
 
 let cut: () => void;
 
-/** Promises the whole file, sends a part of it and cuts the connection once the client has written some of that. */
+/** Announces the whole file, sends a part of it, and cuts the connection once the client has written some bytes. */
 function sendCut(res: ServerResponse): void {
   cut = () => res.destroy();
   res.writeHead(200, { "content-length": content.length });

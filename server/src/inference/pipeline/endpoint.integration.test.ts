@@ -22,7 +22,7 @@ const speechRequest = Type.Object(
 type SpeechRequest = Static<typeof speechRequest>;
 const compiled = Compile(speechRequest);
 
-/** Speech of a fake model: each word that the engine makes lasts as long. It is billed by its duration, not by tokens. */
+/** Speech of a fake model, billed by its duration and not by tokens: each word of the engine's output lasts equally long. */
 async function speak(request: InferenceRequest<SpeechRequest>): Promise<void> {
   const { body, record, replica, target } = request;
   const generation = replica.generate(

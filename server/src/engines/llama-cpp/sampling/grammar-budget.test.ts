@@ -18,7 +18,7 @@ const VOCABULARY: readonly Buffer[] = [
   ...PARTS.map((bytes) => Buffer.from(bytes)),
 ];
 
-/** The longest token that fits, again and again. */
+/** Spells the bytes greedily, each time with the longest token that matches. */
 function spell(bytes: Uint8Array): number[] {
   const tokens: number[] = [];
   for (let at = 0; at < bytes.length; ) {
