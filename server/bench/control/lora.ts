@@ -102,33 +102,33 @@ async function writeAdapters(folder: string, modelPath: string, count: number): 
 }
 
 /** Runs rounds of the same load on both, alternating which goes first. */
-async function compare(one: Subject, many: Subject, clients: number, options: LoraOptions) {
+async function compare(single: Subject, many: Subject, clients: number, options: LoraOptions) {
   const samples = { one: [] as number[], many: [] as number[] };
   const ratios: number[] = [];
   for (let round = -1; round < options.rounds; round += 1) {
-    const [a, b] = round % 2 === 0 ? [one, many] : [many, one];
+    const [a, b] = round % 2 === 0 ? [single, many] : [many, single];
     const times = new Map([[a, await load(a, clients, options)]]);
     times.set(b, await load(b, clients, options));
     if (round < 0) continue;
-    samples.one.push(...times.get(one)!);
+    samples.one.push(...times.get(single)!);
     samples.many.push(...times.get(many)!);
-    ratios.push(median(times.get(many)!) / median(times.get(one)!));
+    ratios.push(median(times.get(many)!) / median(times.get(single)!));
   }
   const figures = (values: number[]) => ({ ...summarize(values), p95: percentile(values, 0.95) });
   return { clients, one: figures(samples.one), many: figures(samples.many), ratio: median(ratios) };
 }
 
-let asked = 0;
+let requestCount = 0;
 
 /** Runs the load; resolves with the requests' latencies in milliseconds. */
 async function load({ replica, ids }: Subject, clients: number, options: LoraOptions): Promise<number[]> {
   const timesMs: number[] = [];
   const client = async () => {
     for (let i = 0; i < options.requests; i += 1) {
-      asked += 1;
-      const words = Array.from({ length: options.promptTokens }, (_, k) => (asked * 31 + k * k) % 10);
-      const request = textRequest(`${asked}: ${words.join(" ").slice(0, options.promptTokens)}`, {
-        lora: ids[(asked * 7) % ids.length]!,
+      requestCount += 1;
+      const words = Array.from({ length: options.promptTokens }, (_, k) => (requestCount * 31 + k * k) % 10);
+      const request = textRequest(`${requestCount}: ${words.join(" ").slice(0, options.promptTokens)}`, {
+        lora: ids[(requestCount * 7) % ids.length]!,
         maxTokens: options.outputTokens,
         ignoreEos: true,
       });

@@ -291,8 +291,8 @@ class EchoEngine implements FakeEngine {
     const { temperature = 1, seed = 0 } = request.sampling;
     if (temperature === 0) return text;
     const words = text.split(" ");
-    const turn = (((seed + choice) % words.length) + words.length) % words.length;
-    return [...words.slice(turn), ...words.slice(0, turn)].join(" ");
+    const rotation = (((seed + choice) % words.length) + words.length) % words.length;
+    return [...words.slice(rotation), ...words.slice(0, rotation)].join(" ");
   }
 
   #promptText(input: EngineInput): string {

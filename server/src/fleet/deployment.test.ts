@@ -37,7 +37,7 @@ const SPEC: DeploymentSpec = {
 };
 
 /** A deployment whose engines are fakes in this process; they are up at once unless `isSlow`. */
-function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs = 30_000 } = {}) {
+function setUp(overrides: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs = 30_000 } = {}) {
   const clock = new FakeClock();
   const boots: FakeBoot[] = [];
   const adapters = { fail: null as Error | null, gate: Promise.resolve() };
@@ -55,15 +55,15 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
         end = lose;
       });
       const stop = async () => {
-        own.isStopped = true;
+        boot.isStopped = true;
         end();
         return processExit(null, "SIGSEGV");
       };
       const running: RunningEngine = { engine, pid: 1, lost, outputTail: () => [], stop };
-      const own: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
+      const boot: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
       signal.addEventListener("abort", () => reject(signal.reason));
-      boots.push(own);
-      if (!isSlow) own.up();
+      boots.push(boot);
+      if (!isSlow) boot.up();
     });
   let open = () => {};
   const gate = new Promise<void>((resolve) => {
@@ -71,7 +71,7 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
   });
   let changes = 0;
   const options = { clock, random: () => 0, log: createLog("silent"), coldStartMs, bootOf: () => boot };
-  const spec = { ...SPEC, ...more };
+  const spec = { ...SPEC, ...overrides };
   const deployment = new Deployment(spec, { ...options, onChange: () => changes++ });
   const route = (hints: RoutingHints = {}, signal = never()) => deployment.route(hints, signal);
   return { clock, boots, adapters, deployment, spec, route, changes: () => changes, finishAll: () => open() };
@@ -143,8 +143,8 @@ describe("a request that has to wait", () => {
   });
 
   it("is refused at once when the deployment can have no replica", async () => {
-    for (const more of [{ fixedReplicas: 0 }, { maxReplicas: 0 }]) {
-      await expect(setUp(more).route()).rejects.toMatchObject({
+    for (const overrides of [{ fixedReplicas: 0 }, { maxReplicas: 0 }]) {
+      await expect(setUp(overrides).route()).rejects.toMatchObject({
         code: "UNAVAILABLE",
         message: "d has no replicas.",
       });
@@ -168,8 +168,8 @@ describe("a request that has to wait", () => {
   it("counts as load from the moment it is given a replica, for ten seconds if it never begins", async () => {
     const { route, clock, deployment } = setUp({ maxReplicas: 1 });
     await settle();
-    const given = await Promise.all(Array.from({ length: 8 }, () => route()));
-    expect(new Set(given.map(({ replicaId }) => replicaId)).size).toBe(1);
+    const leases = await Promise.all(Array.from({ length: 8 }, () => route()));
+    expect(new Set(leases.map(({ replicaId }) => replicaId)).size).toBe(1);
     const ninth = route();
     await settle();
     expect(deployment.observe().replicas[0]!.outstanding).toBe(0);

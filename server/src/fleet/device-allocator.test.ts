@@ -37,11 +37,11 @@ describe("accelerators", () => {
 
   it("are leased first come, first served when they are in use", async () => {
     const inventory = host([H100, 2]);
-    const one = await take(inventory, H100, 1).grant;
+    const held = await take(inventory, H100, 1).grant;
     const [two, later] = [take(inventory, H100, 2), take(inventory, H100, 1)];
     expect(two.waits).toEqual([`Waiting for 2 ${H100}; 1 of this host's are free.`]);
     expect(later.waits).toHaveLength(1);
-    one.release();
+    held.release();
     const both = await two.grant;
     expect(devicesOf(both)).toEqual(["CUDA_VISIBLE_DEVICES", "0,1"]);
     both.release();

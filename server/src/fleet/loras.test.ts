@@ -31,17 +31,17 @@ function setUp() {
   return { clock, adapters };
 }
 
-function spec(id: string, more: Partial<LoraSpec> = {}): LoraSpec & { fetches: number } {
-  const own = {
+function spec(id: string, overrides: Partial<LoraSpec> = {}): LoraSpec & { fetches: number } {
+  const lora = {
     id,
     fetches: 0,
     async fetch() {
-      own.fetches++;
+      lora.fetches++;
       return `/adapters/${id}`;
     },
-    ...more,
+    ...overrides,
   };
-  return own;
+  return lora;
 }
 
 async function settle(): Promise<void> {

@@ -34,8 +34,8 @@ export class MeteredIterator implements AsyncIterator<EngineEvent> {
   }
 
   return(value?: unknown): Promise<IteratorResult<EngineEvent>> {
-    const left = this.#inner.return?.(value) ?? Promise.resolve({ done: true, value });
-    return this.#isOver ? left : left.finally(() => this.#release());
+    const returned = this.#inner.return?.(value) ?? Promise.resolve({ done: true, value });
+    return this.#isOver ? returned : returned.finally(() => this.#release());
   }
 
   #take(result: IteratorResult<EngineEvent>): IteratorResult<EngineEvent> {

@@ -9,14 +9,14 @@ class Fake implements RolloutReplica {
   isDraining = false;
   load = 0;
 
-  constructor(revision: string, more: Partial<RolloutReplica> = {}) {
+  constructor(revision: string, overrides: Partial<RolloutReplica> = {}) {
     this.revision = revision;
-    Object.assign(this, more);
+    Object.assign(this, overrides);
   }
 }
 
-const ready = (revision: string, more: Partial<RolloutReplica> = {}) =>
-  new Fake(revision, { isRoutable: true, ...more });
+const ready = (revision: string, overrides: Partial<RolloutReplica> = {}) =>
+  new Fake(revision, { isRoutable: true, ...overrides });
 
 /** Applies the next step to copies of the replicas; null when the step is empty. */
 function act(before: readonly Fake[], target: number): Fake[] | null {

@@ -33,7 +33,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function fleetOf(specs: readonly DeploymentSpec[], more: Partial<FleetOptions> = {}): Fleet {
+function fleetOf(specs: readonly DeploymentSpec[], overrides: Partial<FleetOptions> = {}): Fleet {
   const fleet = createFleet({
     kinds: { fixture: fixtureKind },
     openServer: () => createFakeEngine(),
@@ -42,7 +42,7 @@ function fleetOf(specs: readonly DeploymentSpec[], more: Partial<FleetOptions> =
     env: { PATH: process.env["PATH"] },
     log: createLog("silent"),
     random: () => 0,
-    ...more,
+    ...overrides,
   });
   fleets.push(fleet);
   for (const spec of specs) fleet.apply(spec);
@@ -52,13 +52,13 @@ function fleetOf(specs: readonly DeploymentSpec[], more: Partial<FleetOptions> =
 /** A deployment of real processes that is always on. */
 const model = (
   name: string,
-  more: { replicas?: number; weights?: Weights } = {},
+  settings: { replicas?: number; weights?: Weights } = {},
   options: Partial<FixtureOptions> = {},
 ): DeploymentSpec =>
   alwaysOnSpec(
     name,
-    { kind: "fixture", weights: more.weights ?? null, options: (path) => ({ path, ...options }) },
-    more.replicas,
+    { kind: "fixture", weights: settings.weights ?? null, options: (path) => ({ path, ...options }) },
+    settings.replicas,
   );
 
 const process0 = { kind: "fixture", weights: null, options: () => ({}) };
@@ -245,7 +245,7 @@ function startLoad(fleet: Fleet, deployment: string, clients: number) {
   const failures: unknown[] = [];
   const templates = new Set<string | null>();
   let isOver = false;
-  let replies = 0;
+  let responses = 0;
   const running = Array.from({ length: clients }, async () => {
     while (!isOver) {
       try {
@@ -253,7 +253,7 @@ function startLoad(fleet: Fleet, deployment: string, clients: number) {
         const events = await generate(engine, "wait 20");
         expect(events.at(-1)).toMatchObject({ type: "end", aborted: false });
         templates.add(engine.model.chatTemplate);
-        replies++;
+        responses++;
       } catch (error) {
         failures.push(error);
       }
@@ -262,7 +262,7 @@ function startLoad(fleet: Fleet, deployment: string, clients: number) {
   return {
     failures,
     templates,
-    replies: () => replies,
+    responses: () => responses,
     async stop() {
       isOver = true;
       await Promise.all(running);
@@ -272,7 +272,7 @@ function startLoad(fleet: Fleet, deployment: string, clients: number) {
 
 describe("a deployment under load", () => {
   /** A deployment with 0 to 3 replicas and scaling windows below a second. */
-  const elastic = (more: Partial<DeploymentSpec> = {}): DeploymentSpec => ({
+  const elastic = (overrides: Partial<DeploymentSpec> = {}): DeploymentSpec => ({
     ...model("d"),
     minReplicas: 0,
     maxReplicas: 3,
@@ -284,7 +284,7 @@ describe("a deployment under load", () => {
       loadTargets: { default: 0.8 },
     },
     lastUsedMs: 0,
-    ...more,
+    ...overrides,
   });
   const ready = (fleet: Fleet) => fleet.status().filter(({ stage }) => stage === "ready").length;
 
@@ -294,8 +294,8 @@ describe("a deployment under load", () => {
     const load = startLoad(fleet, "d", 30);
     await until(() => ready(fleet) === 3);
     const pids = fleet.status().map(({ pid }) => pid!);
-    const replies = load.replies();
-    await until(() => load.replies() > replies + 100);
+    const responses = load.responses();
+    await until(() => load.responses() > responses + 100);
     await load.stop();
     const rest = startLoad(fleet, "d", 1);
     await until(() => fleet.status().length === 1);
@@ -318,7 +318,7 @@ describe("a deployment under load", () => {
     const fleet = fleetOf([revision("old")]);
     await until(() => ready(fleet) === 2);
     const load = startLoad(fleet, "d", 6);
-    await until(() => load.replies() > 20);
+    await until(() => load.responses() > 20);
     expect([...load.templates]).toEqual(["old"]);
     fleet.apply(revision("new"));
     let fewest = 2;
@@ -328,8 +328,8 @@ describe("a deployment under load", () => {
       return ready(fleet) === 2 && fleet.status().every(({ pid }) => pid !== null && !pids.includes(pid));
     });
     load.templates.clear();
-    const replies = load.replies();
-    await until(() => load.replies() > replies + 20);
+    const responses = load.responses();
+    await until(() => load.responses() > responses + 20);
     await load.stop();
     expect(load.failures).toEqual([]);
     expect([...load.templates]).toEqual(["new"]);

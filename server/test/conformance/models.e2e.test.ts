@@ -105,8 +105,8 @@ describe("models", () => {
   test("can have their configuration checked before an upload", async () => {
     const configJson = readFileSync(join(folder, "config.json"), "utf8");
     expect(await succeed(hearth, "validateModelConfig", { body: { configJson } })).toEqual({});
-    const reply = await call(hearth, "validateModelConfig", { body: { configJson: "{}" } });
-    expectRefusal(reply, "INVALID_ARGUMENT", "configJson");
+    const response = await call(hearth, "validateModelConfig", { body: { configJson: "{}" } });
+    expectRefusal(response, "INVALID_ARGUMENT", "configJson");
   });
 
   test("have every operation exercised", () => expectAllExercised("models"));

@@ -77,8 +77,8 @@ afterAll(async () => {
   await t.close();
 });
 
-const recordEntry = (what: string, body: unknown, who = t.operator) =>
-  t.call(who.key, "POST", `${ACCOUNT}/${what}`, body);
+const recordEntry = (what: string, body: unknown, user = t.operator) =>
+  t.call(user.key, "POST", `${ACCOUNT}/${what}`, body);
 const summary = async () => (await t.call(admin.key, "GET", `${ACCOUNT}/billing`)).json;
 
 describe("billing over REST", () => {
@@ -179,7 +179,7 @@ describe("billing over REST", () => {
 });
 
 describe("suspension", () => {
-  const set = (body: object, who = t.operator) => t.call(who.key, "PATCH", `${ACCOUNT}/billing`, body);
+  const set = (body: object, user = t.operator) => t.call(user.key, "PATCH", `${ACCOUNT}/billing`, body);
   const stateOf = async () => (await t.call(member.key, "GET", ACCOUNT)).json.suspendState;
 
   test("by the operator lasts until the operator ends it, and refuses new work meanwhile", async () => {
@@ -206,8 +206,8 @@ describe("suspension", () => {
     expect((await set({ suspendState: null })).json.suspendState).toBe("UNSUSPENDED");
     expect((await t.call(member.key, "POST", things)).status).toBe(200);
     for (const suspendState of ["FAILED_PAYMENTS", "CREDIT_DEPLETED", "blocked", ""]) {
-      const reply = await set({ suspendState });
-      expect([reply.status, reply.text.includes("suspendState")]).toEqual([400, true]);
+      const response = await set({ suspendState });
+      expect([response.status, response.text.includes("suspendState")]).toEqual([400, true]);
     }
   });
 
@@ -265,9 +265,9 @@ describe("input of billing", () => {
   ])("is refused for %s with the name of the field, and nothing is recorded", async (_case, body, field) => {
     const before = await summary();
     for (const what of ["payments", "credits", "adjustments"]) {
-      const reply = await recordEntry(what, body);
-      expect([reply.status, reply.json.code]).toEqual([400, 3]);
-      expect(reply.text).toContain(field);
+      const response = await recordEntry(what, body);
+      expect([response.status, response.json.code]).toEqual([400, 3]);
+      expect(response.text).toContain(field);
     }
     expect(await summary()).toEqual(before);
   });

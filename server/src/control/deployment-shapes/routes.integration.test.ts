@@ -25,21 +25,21 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-async function create(id: string, body: object = {}, who = alice): Promise<void> {
-  const reply = await t.call(who.key, "POST", `${SHAPES}?deploymentShapeId=${id}`, {
+async function create(id: string, body: object = {}, user = alice): Promise<void> {
+  const response = await t.call(user.key, "POST", `${SHAPES}?deploymentShapeId=${id}`, {
     baseModel: BASE,
     ...body,
   });
-  expect(reply.status, reply.text).toBe(200);
+  expect(response.status, response.text).toBe(200);
 }
 
 async function publish(id: string, version: number): Promise<void> {
-  const reply = await t.call(alice.key, "PATCH", `${SHAPES}/${id}/versions/${version}`, { public: true });
-  expect(reply.status, reply.text).toBe(200);
+  const response = await t.call(alice.key, "PATCH", `${SHAPES}/${id}/versions/${version}`, { public: true });
+  expect(response.status, response.text).toBe(200);
 }
 
-const versionsOf = async (who: TestUser, id: string) => {
-  const { json } = await t.call(who.key, "GET", `${SHAPES}/${id}/versions`);
+const versionsOf = async (user: TestUser, id: string) => {
+  const { json } = await t.call(user.key, "GET", `${SHAPES}/${id}/versions`);
   return json.deploymentShapeVersions?.map(
     (version: { name: string; validated: boolean; public: boolean; latestValidated: boolean }) =>
       `${version.name.split("/").at(-1)}${version.validated ? " validated" : ""}${version.public ? " public" : ""}${version.latestValidated ? " latest" : ""}`,
@@ -137,12 +137,12 @@ describe("a shape", () => {
     ["an unknown field", { replicas: 3 }, "replicas"],
     ["a broken id", { id: "Fast" }, "id"],
   ])("with %s is refused by name", async (_what, body, field) => {
-    const reply = await t.call(alice.key, "POST", `${SHAPES}?deploymentShapeId=wrong`, {
+    const response = await t.call(alice.key, "POST", `${SHAPES}?deploymentShapeId=wrong`, {
       baseModel: BASE,
       ...body,
     });
-    expect([reply.status, reply.json.code], reply.text).toEqual([400, 3]);
-    expect(reply.json.details[0].fieldViolations[0].field).toBe(field);
+    expect([response.status, response.json.code], response.text).toEqual([400, 3]);
+    expect(response.json.details[0].fieldViolations[0].field).toBe(field);
     expect((await t.call(alice.key, "GET", `${SHAPES}/wrong`)).status).toBe(404);
   });
 
@@ -190,10 +190,10 @@ describe("versions of a shape", () => {
   test("can't start from a validated version when there is none", async () => {
     await create("void");
     await t.call(alice.key, "PATCH", `${SHAPES}/void/versions/1`, { validated: false });
-    const reply = await t.call(alice.key, "PATCH", `${SHAPES}/void?fromLatestValidated=true`, {
+    const response = await t.call(alice.key, "PATCH", `${SHAPES}/void?fromLatestValidated=true`, {
       precision: "FP8",
     });
-    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+    expect([response.status, response.json.code]).toEqual([400, 9]);
   });
 
   test("are not made by a change that the model doesn't allow; a mask without a value sets the default", async () => {
@@ -233,8 +233,8 @@ describe("principals of other accounts", () => {
     await create("shown", { displayName: "public" });
     const path = `${SHAPES}/shown`;
     const see = async () => {
-      const reply = await t.call(mallory.key, "GET", path);
-      return reply.status === 200 ? reply.json.displayName : reply.status;
+      const response = await t.call(mallory.key, "GET", path);
+      return response.status === 200 ? response.json.displayName : response.status;
     };
     expect(await see()).toBe(404);
     await publish("shown", 1);
@@ -262,8 +262,11 @@ describe("principals of other accounts", () => {
       t.call(mallory.key, "GET", `${SHAPES}/${id}/versions/1`),
     ];
     const missing = await Promise.all(attempt("nothing"));
-    for (const [i, reply] of (await Promise.all(attempt("closed"))).entries()) {
-      expect([reply.status, reply.text.replaceAll("closed", "nothing")]).toEqual([404, missing[i]?.text]);
+    for (const [i, response] of (await Promise.all(attempt("closed"))).entries()) {
+      expect([response.status, response.text.replaceAll("closed", "nothing")]).toEqual([
+        404,
+        missing[i]?.text,
+      ]);
     }
     expect((await t.call(mallory.key, "POST", SHAPES, { baseModel: BASE })).status).toBe(404);
     expect(await versionsOf(alice, "closed")).toEqual(["1 validated latest"]);

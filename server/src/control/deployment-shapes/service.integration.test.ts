@@ -108,8 +108,8 @@ test("a version is called validated only while its model allows it", async () =>
 });
 
 describe("shapes of the library", () => {
-  const listed = async (who: Principal) =>
-    (await t.shapes.list(who, "fireworks", { pageSize: 200 })).deploymentShapes;
+  const listed = async (user: Principal) =>
+    (await t.shapes.list(user, "fireworks", { pageSize: 200 })).deploymentShapes;
 
   test("each fit their catalog model, and every account sees and uses them", async () => {
     await t.shapes.importCatalog(join(CATALOG, "shapes"));
@@ -163,12 +163,12 @@ describe("shapes of the library", () => {
 
   test("can be changed by the operator alone", async () => {
     const id = "smollm2-135m-instruct-fast";
-    for (const who of [alice, mallory]) {
-      expect(await refusal(t.shapes.update(who, "fireworks", id, { displayName: "x" }, {}))).toMatch(
+    for (const user of [alice, mallory]) {
+      expect(await refusal(t.shapes.update(user, "fireworks", id, { displayName: "x" }, {}))).toMatch(
         /^FORBIDDEN/,
       );
-      expect(await refusal(t.shapes.delete(who, "fireworks", id))).toMatch(/^FORBIDDEN/);
-      expect(await refusal(t.shapes.create(who, "fireworks", "mine", { baseModel: BASE }))).toMatch(
+      expect(await refusal(t.shapes.delete(user, "fireworks", id))).toMatch(/^FORBIDDEN/);
+      expect(await refusal(t.shapes.create(user, "fireworks", "mine", { baseModel: BASE }))).toMatch(
         /^FORBIDDEN/,
       );
     }

@@ -258,12 +258,12 @@ function restoreImmutableFields(
   if (region !== undefined && region !== regionOf(row.spec, hostRegion)) {
     throw badRequest("region", "region can't be changed; create another deployment.");
   }
-  const { placement: place, region: label } = row.spec;
+  const { placement: storedPlacement, region: storedRegion } = row.spec;
   return {
     ...rest,
     baseModel: row.baseModel,
-    ...(place === undefined ? {} : { placement: place }),
-    ...(label === undefined ? {} : { region: label }),
+    ...(storedPlacement === undefined ? {} : { placement: storedPlacement }),
+    ...(storedRegion === undefined ? {} : { region: storedRegion }),
   };
 }
 

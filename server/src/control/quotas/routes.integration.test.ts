@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
-import type { Reply } from "../../../test/harness/http.ts";
+import type { HttpResponse } from "../../../test/harness/http.ts";
 import { AppError } from "../../lib/errors.ts";
 import { createLimits } from "../../metering/limits/service.ts";
 import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
@@ -38,10 +38,10 @@ beforeAll(async () => {
     };
     quotas = await createQuotas(deps);
     another = await createQuotas(deps);
-    for (const one of [quotas, another]) {
-      one.register("monthly-spend-usd", spend);
-      one.register("models", { usageOf: async () => models });
-      one.registerAccelerators(async () => accelerators);
+    for (const service of [quotas, another]) {
+      service.register("monthly-spend-usd", spend);
+      service.register("models", { usageOf: async () => models });
+      service.registerAccelerators(async () => accelerators);
     }
     return quotaRoutes(quotas);
   });
@@ -55,13 +55,13 @@ afterAll(async () => {
   await t.close();
 });
 
-const get = (id: string, who = user): Promise<Reply> => t.call(who.key, "GET", `${PATH}/${id}`);
-const patch = (id: string, body: object, who = admin, query = ""): Promise<Reply> =>
-  t.call(who.key, "PATCH", `${PATH}/${id}${query}`, body);
+const get = (id: string, who = user): Promise<HttpResponse> => t.call(who.key, "GET", `${PATH}/${id}`);
+const patch = (id: string, body: object, user = admin, query = ""): Promise<HttpResponse> =>
+  t.call(user.key, "PATCH", `${PATH}/${id}${query}`, body);
 
-function refused(reply: Reply, status: number, words: string): void {
-  expect(reply.status, reply.text).toBe(status);
-  expect(reply.text).toContain(words);
+function refused(response: HttpResponse, status: number, words: string): void {
+  expect(response.status, response.text).toBe(status);
+  expect(response.text).toContain(words);
 }
 
 async function eventually(check: () => boolean): Promise<void> {

@@ -26,11 +26,11 @@ describe("an account keeps an admin", () => {
   test("because the last admin can't be demoted or deleted, not even by the operator", async () => {
     const root = await t.addUser("solo", "root", "admin");
     await t.addUser("solo", "alice", "user");
-    for (const who of [root.principal, t.operator.principal]) {
-      expect(await refusal(t.users.update(who, "solo", "root", { role: "user" }, undefined))).toMatch(
+    for (const user of [root.principal, t.operator.principal]) {
+      expect(await refusal(t.users.update(user, "solo", "root", { role: "user" }, undefined))).toMatch(
         /^FAILED_PRECONDITION/,
       );
-      expect(await refusal(t.users.delete(who, "solo", "root"))).toMatch(/^FAILED_PRECONDITION/);
+      expect(await refusal(t.users.delete(user, "solo", "root"))).toMatch(/^FAILED_PRECONDITION/);
     }
     await t.users.update(root.principal, "solo", "alice", { role: "admin" }, undefined);
     await t.users.delete(root.principal, "solo", "root");
@@ -122,10 +122,10 @@ describe("a request of a user who is no admin", () => {
         .map((paths) => paths.join(",")),
       { nil: undefined },
     );
-    const who = fc.constantFrom(...people);
-    const whom = fc.constantFrom(...Object.keys(before), "operator");
+    const user = fc.constantFrom(...people);
+    const userIds = fc.constantFrom(...Object.keys(before), "operator");
     await fc.assert(
-      fc.asyncProperty(who, whom, body, mask, async ({ principal }, userId, changes, updateMask) => {
+      fc.asyncProperty(user, userIds, body, mask, async ({ principal }, userId, changes, updateMask) => {
         await refusal(t.users.update(principal, "closed", userId, changes, updateMask));
         expect(await rolesIn("closed")).toEqual(before);
       }),

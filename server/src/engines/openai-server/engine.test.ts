@@ -404,7 +404,9 @@ describe("an abort", () => {
 });
 
 describe("an error", () => {
-  const error = (message: string, more = {}) => ({ error: { message, type: "BadRequestError", ...more } });
+  const error = (message: string, fields = {}) => ({
+    error: { message, type: "BadRequestError", ...fields },
+  });
 
   it.each([
     [429, error("slow down"), "overloaded"],
@@ -560,7 +562,7 @@ describe("an error", () => {
     ["broken JSON in a stream", "data: {\n\n"],
     ["null in a stream", "data: null\n\n"],
     ["an HTML page instead of a stream", "<html></html>"],
-    ["a whole reply instead of a stream", JSON.stringify(VLLM_RESPONSE)],
+    ["a whole response instead of a stream", JSON.stringify(VLLM_RESPONSE)],
     ["an unknown choice", vllmChunk("a", null, 3)],
   ])("by %s becomes bad_reply", async (_, text) => {
     const { engine } = await setUp(stream(text));
@@ -655,8 +657,10 @@ describe("the adapter", () => {
   });
 
   it("checks health by /health or else /v1/models, and is unhealthy while the model loads", async () => {
-    const own = await setUp((response, { path }) => sendJson(response, path === "/health" ? 200 : 404, {}));
-    await own.engine.health();
+    const withHealth = await setUp((response, { path }) =>
+      sendJson(response, path === "/health" ? 200 : 404, {}),
+    );
+    await withHealth.engine.health();
     const models = await setUp((response, { path }) =>
       sendJson(response, path === "/v1/models" ? 200 : 404, {}),
     );

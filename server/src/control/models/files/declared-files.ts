@@ -84,19 +84,19 @@ export function withFiles(
  * Refuses names that are the same on a case-insensitive file system, and a file with the name of another one's folder.
  */
 function refuseClashes(field: string, names: readonly string[]): void {
-  const seen = new Map<string, string>();
+  const byLowerCase = new Map<string, string>();
   for (const name of names) {
-    const other = seen.get(name.toLowerCase());
+    const other = byLowerCase.get(name.toLowerCase());
     if (other !== undefined)
       throw badRequest(
         field,
         `${field}: ${sanitizeForMessage(name)} and ${sanitizeForMessage(other)} differ in case alone.`,
       );
-    seen.set(name.toLowerCase(), name);
+    byLowerCase.set(name.toLowerCase(), name);
   }
   for (const name of names) {
     for (let at = name.indexOf("/"); at !== -1; at = name.indexOf("/", at + 1)) {
-      const folder = seen.get(name.slice(0, at).toLowerCase());
+      const folder = byLowerCase.get(name.slice(0, at).toLowerCase());
       if (folder !== undefined)
         throw badRequest(field, `${field}: ${sanitizeForMessage(folder)} can't be a file and a folder.`);
     }
