@@ -34,7 +34,7 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
   const modelPath = findModel();
   const subjects: Subject[] = [];
   try {
-    const paths = await writeAdapters(folder, modelPath, options.adapters);
+    const paths = await writeLoras(folder, modelPath, options.adapters);
     const adapterBytes = (await stat(paths[0]!)).size;
     for (const count of [1, options.adapters]) {
       const replica = await launchReplica({
@@ -90,7 +90,7 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
 }
 
 /** Writes one file and copies it: equal content makes no difference to this benchmark. */
-async function writeAdapters(folder: string, modelPath: string, count: number): Promise<string[]> {
+async function writeLoras(folder: string, modelPath: string, count: number): Promise<string[]> {
   const options = { shape: SMOLLM2_135M_SHAPE, targetModules: TARGETS, rank: 8 };
   const first = await writeLora(modelPath, join(folder, "adapter-0.gguf"), options);
   const paths = [first];

@@ -40,14 +40,14 @@ const SPEC: DeploymentSpec = {
 function setUp(overrides: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs = 30_000 } = {}) {
   const clock = new FakeClock();
   const boots: FakeBoot[] = [];
-  const adapters = { fail: null as Error | null, gate: Promise.resolve() };
+  const loraLoads = { fail: null as Error | null, gate: Promise.resolve() };
   const boot: Boot = (signal) =>
     new Promise((resolve, reject) => {
       const engine = createFakeEngine({
         gate: () => gate,
         async onLoadLora() {
-          await adapters.gate;
-          if (adapters.fail !== null) throw adapters.fail;
+          await loraLoads.gate;
+          if (loraLoads.fail !== null) throw loraLoads.fail;
         },
       });
       let end = () => {};
@@ -55,15 +55,15 @@ function setUp(overrides: Partial<DeploymentSpec> = {}, { isSlow = false, coldSt
         end = lose;
       });
       const stop = async () => {
-        boot.isStopped = true;
+        fakeBoot.isStopped = true;
         end();
         return processExit(null, "SIGSEGV");
       };
       const running: RunningEngine = { engine, pid: 1, lost, outputTail: () => [], stop };
-      const boot: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
+      const fakeBoot: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
       signal.addEventListener("abort", () => reject(signal.reason));
-      boots.push(boot);
-      if (!isSlow) boot.up();
+      boots.push(fakeBoot);
+      if (!isSlow) fakeBoot.up();
     });
   let open = () => {};
   const gate = new Promise<void>((resolve) => {
@@ -74,7 +74,16 @@ function setUp(overrides: Partial<DeploymentSpec> = {}, { isSlow = false, coldSt
   const spec = { ...SPEC, ...overrides };
   const deployment = new Deployment(spec, { ...options, onChange: () => changes++ });
   const route = (hints: RoutingHints = {}, signal = never()) => deployment.route(hints, signal);
-  return { clock, boots, adapters, deployment, spec, route, changes: () => changes, finishAll: () => open() };
+  return {
+    clock,
+    boots,
+    loraLoads,
+    deployment,
+    spec,
+    route,
+    changes: () => changes,
+    finishAll: () => open(),
+  };
 }
 
 /** Runs the pending microtasks. */
@@ -288,10 +297,10 @@ describe("a crash", () => {
 });
 
 describe("a LoRA", () => {
-  const adapter = { id: "lora", fetch: async () => "/lora" };
+  const lora = { id: "lora", fetch: async () => "/lora" };
 
   it("applies to the requests that were routed for it, and to no others", async () => {
-    const { route, boots, finishAll } = setUp({ minReplicas: 1, loras: [adapter] });
+    const { route, boots, finishAll } = setUp({ minReplicas: 1, loras: [lora] });
     await settle();
     finishAll();
     await begin(await route({ lora: "lora" }));
@@ -300,13 +309,13 @@ describe("a LoRA", () => {
   });
 
   it("makes requests wait while it is being loaded", async () => {
-    const { route, adapters, deployment, spec } = setUp({ minReplicas: 1 });
+    const { route, loraLoads, deployment, spec } = setUp({ minReplicas: 1 });
     let open = () => {};
-    adapters.gate = new Promise((resolve) => {
+    loraLoads.gate = new Promise((resolve) => {
       open = resolve;
     });
     await settle();
-    deployment.apply({ ...spec, loras: [adapter] });
+    deployment.apply({ ...spec, loras: [lora] });
     let isRouted = false;
     const routing = route({ lora: "lora" }).then(() => {
       isRouted = true;
@@ -319,8 +328,8 @@ describe("a LoRA", () => {
   });
 
   it("refuses its requests with the reason when it can't be loaded, and the model itself serves on", async () => {
-    const { route, adapters, deployment } = setUp({ minReplicas: 1, loras: [adapter] });
-    adapters.fail = new EngineError("invalid", "Its rank is 3.");
+    const { route, loraLoads, deployment } = setUp({ minReplicas: 1, loras: [lora] });
+    loraLoads.fail = new EngineError("invalid", "Its rank is 3.");
     await settle();
     await expect(route({ lora: "lora" })).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
@@ -332,7 +341,7 @@ describe("a LoRA", () => {
   });
 
   it("is loaded by a restarted replica before requests for it go there", async () => {
-    const { route, boots, clock } = setUp({ minReplicas: 1, maxReplicas: 1, loras: [adapter] });
+    const { route, boots, clock } = setUp({ minReplicas: 1, maxReplicas: 1, loras: [lora] });
     await settle();
     boots[0]!.end();
     await settle();
@@ -345,7 +354,7 @@ describe("a LoRA", () => {
   it("wakes a deployment that was scaled to zero when it is new", async () => {
     const { deployment, spec } = setUp({ lastUsedMs: 0 });
     expect(deployment.observe().desiredReplicas).toBe(0);
-    deployment.apply({ ...spec, loras: [adapter] });
+    deployment.apply({ ...spec, loras: [lora] });
     await settle();
     expect(deployment.observe().loras).toMatchObject({ lora: { state: "loaded" } });
   });

@@ -25,7 +25,7 @@ export interface BillingServiceDeps {
 }
 
 /** The kinds of transactions in each collection of the API. */
-export const TRANSACTION_COLLECTIONS = {
+const TRANSACTION_COLLECTIONS = {
   payments: ["payment"],
   credits: ["credit_purchase", "credit_grant"],
   adjustments: ["adjustment"],

@@ -26,7 +26,7 @@ export interface DeploymentLifecycleDeps {
 
 const DAY_MS = 86_400_000;
 /** How long a deleted deployment can be undeleted. Fireworks' documentation names no time. */
-export const PURGE_AFTER_MS = 7 * DAY_MS;
+const PURGE_AFTER_MS = 7 * DAY_MS;
 const DRAIN_MS = 30_000;
 /** Time to the next step of a deployment whose replicas don't change. */
 const LOOK_MS = 5 * 60_000;

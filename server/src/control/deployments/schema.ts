@@ -57,7 +57,6 @@ export const REGIONS = [
 ];
 export const MULTI_REGIONS = ["MULTI_REGION_UNSPECIFIED", "GLOBAL", "US", "EUROPE", "APAC"];
 export const STATES = ["CREATING", "READY", "UPDATING", "FAILED", "DELETING", "DELETED"] as const;
-export type DeploymentState = (typeof STATES)[number];
 const BUCKET_TYPES = ["BUCKET_TYPE_UNSPECIFIED", "MINIO", "S3", "NEBIUS", "FW_HOSTED"];
 const DIRECT_ROUTE_TYPES = [
   "DIRECT_ROUTE_TYPE_UNSPECIFIED",

@@ -112,7 +112,7 @@ function httpCause(status: number): Error {
  * The server's message if it is safe to show: one short line without control characters that holds no path, key
  * or stack and does not quote the prompt. Null otherwise.
  */
-export function publicMessage(message: string, request: GenerateRequest | null): string | null {
+function publicMessage(message: string, request: GenerateRequest | null): string | null {
   const text = message.slice(0, 4 * MAX_PUBLIC_CHARS).trim();
   if (text === "" || text.length > MAX_PUBLIC_CHARS) return null;
   if (/[^\x20-\x7e]/.test(text) || PRIVATE_DETAIL.test(text)) return null;

@@ -3,8 +3,8 @@ import { sanitizeForMessage } from "../../../lib/field-names.ts";
 import type { ModelRow } from "../store.ts";
 
 export const MAX_FILES = 1_000;
-export const MAX_FILE_BYTES = 500e9;
-export const MAX_MODEL_BYTES = 2e12;
+const MAX_FILE_BYTES = 500e9;
+const MAX_MODEL_BYTES = 2e12;
 
 /**
  * Files are stored under the uid, not the id, so that a new model never sees the files of a deleted one with the same

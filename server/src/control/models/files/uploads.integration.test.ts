@@ -28,8 +28,8 @@ async function answerOf(modelPath: string, loraPath?: string): Promise<string> {
       await replica.engine.loadLora?.({ id: "lora", path: loraPath });
     }
     let text = "";
-    const adapter = loraPath === undefined ? {} : { lora: "lora" };
-    for await (const event of replica.engine.generate(textRequest("Once", adapter), signal)) {
+    const overrides = loraPath === undefined ? {} : { lora: "lora" };
+    for await (const event of replica.engine.generate(textRequest("Once", overrides), signal)) {
       if (event.type === "delta") text += event.text;
     }
     return text;
