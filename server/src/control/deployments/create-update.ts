@@ -100,7 +100,8 @@ export async function updateDeployment(
       changeDeployment(context, found, change),
     );
     if (!isOvertaken) return row;
-    if (attempt === MAX_ATTEMPTS) throw new AppError("ABORTED", "Others change the deployment; try again.");
+    if (attempt === MAX_ATTEMPTS)
+      throw new AppError("ABORTED", "The deployment is being changed by others; try again.");
   }
 }
 

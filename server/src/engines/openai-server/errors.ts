@@ -23,7 +23,7 @@ export function transportError(error: unknown): EngineError {
 }
 
 export function badResponse(cause?: unknown): EngineError {
-  return new EngineError("bad_reply", "The model server's answer could not be understood.", cause);
+  return new EngineError("bad_reply", "The model server's response is malformed.", cause);
 }
 
 /** The numbers in a server's refusal of a request that exceeds the context. */
