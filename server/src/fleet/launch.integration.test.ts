@@ -40,10 +40,10 @@ function fleetOf(spec: DeploymentSpec, overrides: Partial<FleetOptions> = {}): F
   return fleet;
 }
 
-/** A model on a real server process; `more` are its last arguments. */
-const launched = (...overrides: string[]): DeploymentSpec =>
+/** A model on a real server process; `extraArguments` are its last arguments. */
+const launched = (...extraArguments: string[]): DeploymentSpec =>
   alwaysOnSpec("m", {
-    command: [process.execPath, "--import", "tsx", SERVER, "{port}", ...overrides],
+    command: [process.execPath, "--import", "tsx", SERVER, "{port}", ...extraArguments],
     weights: null,
     upstreamModel: "m",
   });

@@ -184,8 +184,8 @@ export class DeploymentLoras {
     const { clock, random, log } = this.#options;
     log.error({ lora: wanted.spec.id, reason: errorReason(error) }, "A LoRA could not be loaded");
     // The end of an engine says nothing about the LoRA, and a LoRA that another replica has loaded is not broken.
-    const isVerdict = !(error instanceof EngineError && error.retryable);
-    if (isVerdict && wanted.status.state !== "loaded") {
+    const isAboutLora = !(error instanceof EngineError && error.retryable);
+    if (isAboutLora && wanted.status.state !== "loaded") {
       const isPublic = error instanceof EngineError || error instanceof AppError;
       wanted.status = {
         state: "failed",

@@ -102,7 +102,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
 class DynamicFleet implements Fleet {
   readonly #options: FleetOptions;
-  readonly #inventory: DeviceAllocator;
+  readonly #deviceAllocator: DeviceAllocator;
   readonly #boot: BootOptions;
   readonly #deployments = new Map<string, Deployment>();
   /** Removed deployments that still have replicas. */
@@ -113,12 +113,12 @@ class DynamicFleet implements Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    this.#inventory = new DeviceAllocator(options.host);
+    this.#deviceAllocator = new DeviceAllocator(options.host);
     this.#boot = {
       ...options,
       clock: options.clock ?? systemClock,
       loadTimeoutMs: options.loadTimeoutMs ?? 600_000,
-      deviceAllocator: this.#inventory,
+      deviceAllocator: this.#deviceAllocator,
       onProgress: (model, progress) => options.onProgress?.(model, progress),
     };
   }
@@ -168,7 +168,7 @@ class DynamicFleet implements Fleet {
   }
 
   host(): HostStatus {
-    return this.#inventory.status();
+    return this.#deviceAllocator.status();
   }
 
   close(graceMs: number): Promise<void> {

@@ -190,7 +190,7 @@ function resolve(schema: Json): Json {
     .reduce((at: Json, name: string) => at[name], contract);
 }
 
-/** Paths of the fields in `own` that the contract's schema does not have. */
+/** Paths of the fields in `schemaOfServer` that the contract's schema does not have. */
 function unknownFields(schemaOfServer: Json, schema: Json, path = ""): string[] {
   const target = resolve(schema);
   const properties = Object.assign(

@@ -269,16 +269,16 @@ describe("sampling", () => {
 
 describe("messages", () => {
   test("may have text parts, which are joined, and the role developer, which means system", async () => {
-    const told = (role: string, content: unknown) => [
+    const say = (role: string, content: unknown) => [
       { role, content },
       { role: "user", content: "Who are you?" },
     ];
-    const plain = (await chat({ messages: told("system", "You are a pirate.") })).json;
+    const plain = (await chat({ messages: say("system", "You are a pirate.") })).json;
     const parts = [
       { type: "text", text: "You are " },
       { type: "text", text: "a pirate." },
     ];
-    for (const messages of [told("system", parts), told("developer", "You are a pirate.")]) {
+    for (const messages of [say("system", parts), say("developer", "You are a pirate.")]) {
       const other = (await chat({ messages })).json;
       expect(other.usage.prompt_tokens).toBe(plain.usage.prompt_tokens);
       expect(other.choices[0].message.content).toBe(plain.choices[0].message.content);

@@ -84,7 +84,7 @@ describe("a deployment on accelerators that a configured command serves", () => 
     ["maxContextLength", 128],
     ["precision", "FP16"],
     ["autoTune", { longPrompt: true }],
-  ])("is refused %s, which the program can't be told", async (field, value) => {
+  ])("is refused with %s, which the command has no placeholder for", async (field, value) => {
     const overrides = field === "ngramSpeculationLength" ? { draftTokenCount: 4 } : {};
     const wanted = { acceleratorType: "NVIDIA_H100_80GB", [field]: value, ...overrides };
     const response = await deploy("refused", wanted);

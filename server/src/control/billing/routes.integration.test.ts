@@ -13,7 +13,7 @@ const DAY_MS = 24 * 3_600_000;
 const DOLLAR = 1_000_000n;
 
 /** A route that stands for the routes of all resources of an account. */
-function thing(
+function stubRoute(
   operationId: string,
   method: "POST" | "PATCH" | "DELETE",
   whenSuspended: SuspensionPolicy,
@@ -60,10 +60,10 @@ beforeAll(async () => {
       };
       return [
         ...billingRoutes(new BillingService({ billing, accounts })),
-        thing("createThing", "POST", "refuse", "/v1/accounts/{account_id}/things"),
-        thing("cancelThing", "POST", "allow", "/v1/accounts/{account_id}/things/{thing_id}:cancel"),
-        thing("updateThing", "PATCH", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
-        thing("deleteThing", "DELETE", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
+        stubRoute("createThing", "POST", "refuse", "/v1/accounts/{account_id}/things"),
+        stubRoute("cancelThing", "POST", "allow", "/v1/accounts/{account_id}/things/{thing_id}:cancel"),
+        stubRoute("updateThing", "PATCH", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
+        stubRoute("deleteThing", "DELETE", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
       ];
     },
     () => ({ refuseSuspended: suspensionCheck(billing.check) }),

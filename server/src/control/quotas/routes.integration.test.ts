@@ -55,9 +55,9 @@ afterAll(async () => {
   await t.close();
 });
 
-const get = (id: string, who = user): Promise<HttpResponse> => t.call(who.key, "GET", `${PATH}/${id}`);
-const patch = (id: string, body: object, user = admin, query = ""): Promise<HttpResponse> =>
-  t.call(user.key, "PATCH", `${PATH}/${id}${query}`, body);
+const get = (id: string, caller = user): Promise<HttpResponse> => t.call(caller.key, "GET", `${PATH}/${id}`);
+const patch = (id: string, body: object, caller = admin, query = ""): Promise<HttpResponse> =>
+  t.call(caller.key, "PATCH", `${PATH}/${id}${query}`, body);
 
 function refused(response: HttpResponse, status: number, words: string): void {
   expect(response.status, response.text).toBe(status);
