@@ -2,6 +2,6 @@
 import { ensureInstalled, runTypeScript } from "./setup.mjs";
 
 ensureInstalled({ dev: true });
-// The file sees its arguments where it would without this one in between.
+// Remove this script from the arguments, so that the file finds its own at the usual positions.
 process.argv.splice(1, 1);
 await runTypeScript(process.argv[1]);

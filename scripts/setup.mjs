@@ -17,7 +17,7 @@ export function ensureInstalled({ dev }) {
     console.error(`Hearth needs Node 20.19 or later; this is ${process.versions.node}.`);
     process.exit(1);
   }
-  // A checkout somebody develops in keeps its tools, whatever is run.
+  // Keep the development tools of a checkout that has them, also when `dev` is false.
   const hasTools = existsSync(at("node_modules/vitest"));
   const marker = at("node_modules/.package-lock.json");
   const fresh = existsSync(marker) && statSync(marker).mtimeMs >= statSync(at("package-lock.json")).mtimeMs;

@@ -7,7 +7,7 @@ if (process.env.npm_lifecycle_event !== undefined) endWithNpm();
 await import("../server/packages.mjs");
 await runTypeScript("server/src/main.ts");
 
-/** Whoever ends npm means the platform: npm passes a Ctrl-C on, but not every other end. */
+/** Ends the platform when npm ends: npm forwards a Ctrl-C, but a killed npm forwards nothing. */
 function endWithNpm() {
   const watched = npmAbove(process.ppid);
   const watch = setInterval(() => {
@@ -21,7 +21,7 @@ function endWithNpm() {
   watch.unref();
 }
 
-/** npm runs scripts in a shell, which may still stand in between. Without `ps` the parent has to do. */
+/** The pid of npm, which may run scripts in a shell. Without `ps` the parent's pid, which may be that shell. */
 function npmAbove(parent) {
   const [ppid, command] =
     spawnSync("ps", ["-o", "ppid=,comm=", "-p", `${parent}`], { encoding: "utf8" })

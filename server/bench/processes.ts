@@ -54,24 +54,28 @@ export function outputOf(child: ChildProcess): string {
 }
 
 /** Sends one message and waits for the next one back. */
-export async function ask<Reply>(child: ChildProcess, message: object, timeoutMs: number): Promise<Reply> {
-  const reply = nextMessage<Reply>(child, timeoutMs);
+export async function request<Message>(
+  child: ChildProcess,
+  message: object,
+  timeoutMs: number,
+): Promise<Message> {
+  const answer = nextMessage<Message>(child, timeoutMs);
   child.send(message);
-  return reply;
+  return answer;
 }
 
-export async function nextMessage<Reply>(child: ChildProcess, timeoutMs: number): Promise<Reply> {
+export async function nextMessage<Message>(child: ChildProcess, timeoutMs: number): Promise<Message> {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), timeoutMs);
   const gone = once(child, "exit", { signal: stop.signal }).then(() => {
     throw new Error(`a benchmark process ended early:\n${outputOf(child)}`);
   });
   try {
-    const [reply] = await Promise.race([
+    const [message] = await Promise.race([
       once(child, "message", { signal: stop.signal }),
       gone as Promise<never>,
     ]);
-    return reply as Reply;
+    return message as Message;
   } catch (error) {
     if (timer.hasRef() && !stop.signal.aborted) throw error;
     throw new Error(`a benchmark process did not answer in ${timeoutMs} ms:\n${outputOf(child)}`);

@@ -372,9 +372,9 @@ const pairs =
     for (const pair of value.split(",")) {
       const at = pair.indexOf("=");
       if (at === -1) throw new ConfigError(name, "must be name=value pairs, separated by commas");
-      const left = key(pair.slice(0, at).trim(), name);
-      if (map.has(left)) throw new ConfigError(name, `names ${left} twice`);
-      map.set(left, item(pair.slice(at + 1).trim(), name));
+      const itemKey = key(pair.slice(0, at).trim(), name);
+      if (map.has(itemKey)) throw new ConfigError(name, `names ${itemKey} twice`);
+      map.set(itemKey, item(pair.slice(at + 1).trim(), name));
     }
     return map;
   };

@@ -19,7 +19,7 @@ const packages = Object.entries(
 const ALLOWED = /^\(?(MIT|ISC|Apache-2\.0|BSD-[23]-Clause|BlueOak-1\.0\.0|Unlicense|0BSD)\b/;
 
 describe("licences", () => {
-  test("of all production dependencies are permissive", () => {
+  test("are permissive for all production dependencies", () => {
     const production = packages.filter(([, entry]) => entry.dev !== true);
     expect(production.length).toBeGreaterThan(50);
     expect(
@@ -27,7 +27,7 @@ describe("licences", () => {
     ).toEqual([]);
   });
 
-  test("of all direct dependencies are listed in docs/licences.md", () => {
+  test("are listed in docs/licences.md for all direct dependencies", () => {
     const list = read("docs/licences.md");
     const direct = ["server", "packages/sdk", "packages/cli"].flatMap((folder) => {
       const manifest = JSON.parse(read(`${folder}/package.json`));
@@ -42,7 +42,7 @@ describe("licences", () => {
     expect(missing).toEqual([]);
   });
 
-  test("of all catalog models with weights are stated", () => {
+  test("are stated for all catalog models with weights", () => {
     const files = readdirSync(fileURLToPath(new URL("../../catalog", import.meta.url))).filter((f) =>
       f.endsWith(".json"),
     );

@@ -97,13 +97,13 @@ describe("the README", () => {
     const origin = await start(command);
     const apiKey = readFileSync(join(dataDir, "api-key"), "utf8").trim();
     for (const model of ["gpt-4o", "accounts/fireworks/models/llama-v3p1-405b-instruct"]) {
-      const reply = await fetch(`${origin}/v1/chat/completions`, {
+      const response = await fetch(`${origin}/v1/chat/completions`, {
         method: "POST",
         headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
         body: JSON.stringify({ model, max_tokens: 2, messages: [{ role: "user", content: "Hi" }] }),
       });
-      expect(reply.status).toBe(200);
-      expect(reply.headers.get("x-hearth-fallback-model") !== null).toBe(model !== "gpt-4o");
+      expect(response.status).toBe(200);
+      expect(response.headers.get("x-hearth-fallback-model") !== null).toBe(model !== "gpt-4o");
     }
   });
 

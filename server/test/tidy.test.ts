@@ -22,7 +22,7 @@ function sourceFiles(folder: string, base = folder): SourceFile[] {
 
 const IMPORT = /(?:^(?:import|export)\b[^"';]*\sfrom|^import|\bimport\()\s*"([^"\n]+)"/gm;
 
-/** What a file imports, also types and `import("…")`: relative imports as paths like the file's own, others as written. */
+/** The imports of a file, also of types and by `import("…")`: relative ones as paths like the file's own, others as written. */
 function importsOf({ path, text }: SourceFile): string[] {
   return [...text.matchAll(IMPORT)].map(([, specifier = ""]) =>
     specifier.startsWith(".") ? join(dirname(path), specifier) : specifier,
@@ -40,7 +40,7 @@ function isForTests(path: string): boolean {
 
 const DOMAINS = ["inference", "control", "training", "fleet", "metering"];
 
-/** What the files of a layer may import besides their own folder. Files of `composition` may import everything. */
+/** The folders that the files of a layer may import, besides their own. Files of `composition` may import everything. */
 const ARROWS: Record<string, readonly string[]> = {
   lib: [],
   platform: ["lib"],
@@ -243,7 +243,7 @@ describe("the server's sources", () => {
   });
 });
 
-/** What files of the published packages may import; the first rule whose pattern matches a path counts. */
+/** The imports that files of the published packages may have; the first rule whose pattern matches a path counts. */
 const PACKAGE_ARROWS: readonly (readonly [files: RegExp, allowed: RegExp])[] = [
   [/^cli\/src\//, /^(cli\/(src\/|package\.json$)|node:|@hearth\/sdk(\/node)?$)/],
   [/^sdk\/src\/node\//, /^(sdk\/src\/|node:)/],
@@ -251,7 +251,7 @@ const PACKAGE_ARROWS: readonly (readonly [files: RegExp, allowed: RegExp])[] = [
   [/^sdk\/src\//, /^sdk\/src\/(?!node\/)/],
 ];
 
-/** Imports that break a rule, and reads of the environment outside the file that is there for them. */
+/** Imports that break a rule, and reads of the environment outside the package's one file for them. */
 function findWrongInPackages(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) => {
     const allowed = PACKAGE_ARROWS.find(([pattern]) => pattern.test(file.path))?.[1];

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Reply } from "../../../test/harness/http.ts";
+import type { HttpResponse } from "../../../test/harness/http.ts";
 import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 import { sampleNoteRoutes } from "./routes.ts";
 import { createSampleNotes } from "./service.ts";
@@ -21,12 +21,12 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-const create = (id: string, body: object = {}, who = alice): Promise<Reply> =>
-  t.call(who.key, "POST", `${PATH}?sampleNoteId=${id}`, body);
+const create = (id: string, body: object = {}, user = alice): Promise<HttpResponse> =>
+  t.call(user.key, "POST", `${PATH}?sampleNoteId=${id}`, body);
 
-function expectRefusal(reply: Reply, status: number, words: string): void {
-  expect(reply.status, reply.text).toBe(status);
-  expect(reply.text).toContain(words);
+function expectRefusal(response: HttpResponse, status: number, words: string): void {
+  expect(response.status, response.text).toBe(status);
+  expect(response.text).toContain(words);
 }
 
 describe("sample notes", () => {

@@ -36,8 +36,8 @@ export async function writeLargeModel(folder: string, sizeBytes: number): Promis
   try {
     await file.writeFile(Buffer.concat([length, text]));
     const zeros = Buffer.alloc(8 * 1024 ** 2);
-    for (let left = endBytes; left > 0; left -= zeros.length)
-      await file.write(zeros, 0, Math.min(left, zeros.length));
+    for (let remainingBytes = endBytes; remainingBytes > 0; remainingBytes -= zeros.length)
+      await file.write(zeros, 0, Math.min(remainingBytes, zeros.length));
   } finally {
     await file.close();
   }

@@ -5,7 +5,7 @@ import { ROOT } from "../processes.ts";
 
 const PROGRAM = fileURLToPath(new URL("packages/cli/bin/firectl.mjs", ROOT));
 /** A module that writes the peak memory of its process to descriptor 3 at exit, in kilobytes. */
-const TELL_MEMORY = `data:text/javascript,import { writeSync } from "node:fs";
+const REPORT_MEMORY = `data:text/javascript,import { writeSync } from "node:fs";
 process.on("exit", () => writeSync(3, String(process.resourceUsage().maxRSS)));`;
 
 export interface Ended {
@@ -22,7 +22,7 @@ export function firectl(
   home: string,
   env: Record<string, string> = {},
 ): Promise<Ended> {
-  return runToEnd(process.execPath, ["--import", TELL_MEMORY, PROGRAM, ...args], {
+  return runToEnd(process.execPath, ["--import", REPORT_MEMORY, PROGRAM, ...args], {
     PATH: process.env["PATH"] ?? "",
     HOME: home,
     ...env,

@@ -19,9 +19,9 @@ export async function measureColdStart({
 }: ColdStartOptions): Promise<{ results: unknown; goals: Goal[] }> {
   const dataDir = await mkdtemp(join(tmpdir(), "hearth-cold-"));
   try {
-    const firstMs = await startAndAsk(dataDir);
+    const firstMs = await startAndComplete(dataDir);
     const againMs: number[] = [];
-    for (let round = 0; round < rounds; round += 1) againMs.push(await startAndAsk(dataDir));
+    for (let round = 0; round < rounds; round += 1) againMs.push(await startAndComplete(dataDir));
     const again = summarize(againMs);
     const seconds = (ms: number) => `${number(ms / 1000)} s`;
     printTable(
@@ -45,7 +45,7 @@ export async function measureColdStart({
   }
 }
 
-async function startAndAsk(dataDir: string): Promise<number> {
+async function startAndComplete(dataDir: string): Promise<number> {
   const startMs = performance.now();
   const hearth = await startHearth({ core: null, env: { HEARTH_DATA_DIR: dataDir } });
   try {

@@ -163,10 +163,10 @@ async function measure(options: ListingOptions, list: List, sql: postgres.Sql) {
 async function prepare({ rows }: ListingOptions, list: List, sql: postgres.Sql): Promise<Case[]> {
   let token = "";
   let last = "";
-  for (let seen = 0; seen < rows / 2; ) {
+  for (let rowsRead = 0; rowsRead < rows / 2; ) {
     const page = await list({ pageSize: "200", ...(token === "" ? {} : { pageToken: token }) });
     if (page.totalSize !== rows) throw new Error(`the list counts ${page.totalSize} rows instead of ${rows}`);
-    seen += page.models.length;
+    rowsRead += page.models.length;
     token = page.nextPageToken;
     last = page.models.at(-1)!.name;
   }

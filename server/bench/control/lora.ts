@@ -1,4 +1,4 @@
-/** Fifty LoRA adapters on one base model: their memory, and their latency compared with one adapter under the same load. */
+/** Fifty LoRAs on one base model: their memory, and their latency compared with one LoRA under the same load. */
 import { copyFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
   const modelPath = findModel();
   const subjects: Subject[] = [];
   try {
-    const paths = await writeAdapters(folder, modelPath, options.adapters);
+    const paths = await writeLoras(folder, modelPath, options.adapters);
     const adapterBytes = (await stat(paths[0]!)).size;
     for (const count of [1, options.adapters]) {
       const replica = await launchReplica({
@@ -90,7 +90,7 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
 }
 
 /** Writes one file and copies it: equal content makes no difference to this benchmark. */
-async function writeAdapters(folder: string, modelPath: string, count: number): Promise<string[]> {
+async function writeLoras(folder: string, modelPath: string, count: number): Promise<string[]> {
   const options = { shape: SMOLLM2_135M_SHAPE, targetModules: TARGETS, rank: 8 };
   const first = await writeLora(modelPath, join(folder, "adapter-0.gguf"), options);
   const paths = [first];
@@ -102,33 +102,33 @@ async function writeAdapters(folder: string, modelPath: string, count: number): 
 }
 
 /** Runs rounds of the same load on both, alternating which goes first. */
-async function compare(one: Subject, many: Subject, clients: number, options: LoraOptions) {
+async function compare(single: Subject, many: Subject, clients: number, options: LoraOptions) {
   const samples = { one: [] as number[], many: [] as number[] };
   const ratios: number[] = [];
   for (let round = -1; round < options.rounds; round += 1) {
-    const [a, b] = round % 2 === 0 ? [one, many] : [many, one];
+    const [a, b] = round % 2 === 0 ? [single, many] : [many, single];
     const times = new Map([[a, await load(a, clients, options)]]);
     times.set(b, await load(b, clients, options));
     if (round < 0) continue;
-    samples.one.push(...times.get(one)!);
+    samples.one.push(...times.get(single)!);
     samples.many.push(...times.get(many)!);
-    ratios.push(median(times.get(many)!) / median(times.get(one)!));
+    ratios.push(median(times.get(many)!) / median(times.get(single)!));
   }
   const figures = (values: number[]) => ({ ...summarize(values), p95: percentile(values, 0.95) });
   return { clients, one: figures(samples.one), many: figures(samples.many), ratio: median(ratios) };
 }
 
-let asked = 0;
+let requestCount = 0;
 
 /** Runs the load; resolves with the requests' latencies in milliseconds. */
 async function load({ replica, ids }: Subject, clients: number, options: LoraOptions): Promise<number[]> {
   const timesMs: number[] = [];
   const client = async () => {
     for (let i = 0; i < options.requests; i += 1) {
-      asked += 1;
-      const words = Array.from({ length: options.promptTokens }, (_, k) => (asked * 31 + k * k) % 10);
-      const request = textRequest(`${asked}: ${words.join(" ").slice(0, options.promptTokens)}`, {
-        lora: ids[(asked * 7) % ids.length]!,
+      requestCount += 1;
+      const words = Array.from({ length: options.promptTokens }, (_, k) => (requestCount * 31 + k * k) % 10);
+      const request = textRequest(`${requestCount}: ${words.join(" ").slice(0, options.promptTokens)}`, {
+        lora: ids[(requestCount * 7) % ids.length]!,
         maxTokens: options.outputTokens,
         ignoreEos: true,
       });

@@ -98,7 +98,8 @@ function specOfBench(): DeploymentSpec {
 function startLoad(fleet: Fleet, options: ScaleOptions, answers: Answered[]) {
   const load = { clients: options.clients, done: Promise.resolve() };
   const client = async (index: number) => {
-    for (let i = 0; index < load.clients; i++) answers.push(await ask(fleet, `${index}.${i}`, options));
+    for (let i = 0; index < load.clients; i++)
+      answers.push(await sendRequest(fleet, `${index}.${i}`, options));
   };
   load.done = Promise.all(Array.from({ length: options.clients }, (_, index) => client(index))).then(
     () => {},
@@ -106,7 +107,7 @@ function startLoad(fleet: Fleet, options: ScaleOptions, answers: Answered[]) {
   return load;
 }
 
-async function ask(fleet: Fleet, id: string, { maxTokens }: ScaleOptions): Promise<Answered> {
+async function sendRequest(fleet: Fleet, id: string, { maxTokens }: ScaleOptions): Promise<Answered> {
   const startMs = performance.now();
   const { signal } = new AbortController();
   let firstTokenMs = Number.NaN;
@@ -148,7 +149,7 @@ function report(answers: readonly Answered[], atMs: Record<string, number>) {
     [
       "requests",
       "failed",
-      "first reply",
+      "first response",
       "three ready",
       "one left",
       "none left",

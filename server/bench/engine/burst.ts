@@ -31,14 +31,14 @@ export async function runBurst(
   const answered = outcomes
     .filter((outcome) => outcome.status === "fulfilled")
     .map((outcome) => outcome.value);
-  const with_ = (status: number) => answered.filter((reply) => reply.status === status);
+  const with_ = (status: number) => answered.filter((response) => response.status === status);
   const refused = [...with_(429), ...with_(503)];
   const counts = {
     ok: with_(200).length,
     "429": with_(429).length,
     "503": with_(503).length,
     lost: requests - with_(200).length - refused.length,
-    withoutRetryAfter: refused.filter((reply: Completion) => reply.retryAfter === null).length,
+    withoutRetryAfter: refused.filter((response: Completion) => response.retryAfter === null).length,
     seconds,
     rssMiBBefore: mebibytes(before.rssBytes),
     rssMiBPeak: mebibytes(Math.max(peakBytes, after.rssBytes)),

@@ -59,7 +59,7 @@ export function complete(hearth: Hearth, order: Order): Promise<Completion> {
   });
 }
 
-interface Reply {
+interface CompletionJson {
   choices?: { text?: string }[];
   usage?: {
     prompt_tokens: number;
@@ -79,19 +79,19 @@ async function read(response: IncomingMessage, order: Order, startMs: number): P
     cachedTokens: 0,
     error: null,
   };
-  const take = (reply: Reply) => {
-    if (reply.choices?.some((choice) => choice.text)) {
+  const take = (response: CompletionJson) => {
+    if (response.choices?.some((choice) => choice.text)) {
       completion.deltasMs.push(performance.now() - startMs);
       order.onDelta?.(completion.deltasMs.length);
     }
-    if (!reply.usage) return;
-    completion.promptTokens = reply.usage.prompt_tokens;
-    completion.completionTokens = reply.usage.completion_tokens;
-    completion.cachedTokens = reply.usage.prompt_tokens_details?.cached_tokens ?? 0;
+    if (!response.usage) return;
+    completion.promptTokens = response.usage.prompt_tokens;
+    completion.completionTokens = response.usage.completion_tokens;
+    completion.cachedTokens = response.usage.prompt_tokens_details?.cached_tokens ?? 0;
   };
   const streamed = order.stream && completion.status === 200;
   const parser = new SseParser((data) => {
-    if (data !== "[DONE]") take(JSON.parse(data) as Reply);
+    if (data !== "[DONE]") take(JSON.parse(data) as CompletionJson);
   }, 1_000_000);
   let text = "";
   for await (const chunk of response) {
@@ -100,7 +100,7 @@ async function read(response: IncomingMessage, order: Order, startMs: number): P
   }
   completion.totalMs = performance.now() - startMs;
   if (completion.status !== 200) completion.error = text.slice(0, 500);
-  else if (!streamed) take(JSON.parse(text) as Reply);
+  else if (!streamed) take(JSON.parse(text) as CompletionJson);
   return completion;
 }
 

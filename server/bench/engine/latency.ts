@@ -18,12 +18,12 @@ export async function measurePrefix(
   for (let round = 0; round < rounds; round += 1) {
     const prefix = await bench.prompt(bench.options.prefillTokens);
     const first = async (ending: string) => {
-      const reply = await mustComplete(bench.hearth, {
+      const response = await mustComplete(bench.hearth, {
         prompt: `${prefix}\n${ending}`,
         maxTokens: 4,
         stream: true,
       });
-      return reply.deltasMs[0] ?? reply.totalMs;
+      return response.deltasMs[0] ?? response.totalMs;
     };
     cold.push(await first("Question: which word comes first?"));
     warm.push(await first("Question: how many words are there?"));
@@ -78,9 +78,9 @@ export async function measurePrefill(
       onDelta: (count) => {
         if (count !== STREAM_HEAD_START) return;
         window.fromMs = performance.now() - streamStartMs;
-        sent = mustComplete(bench.hearth, { prompt: long, maxTokens: 1, stream: true }).then((reply) => {
+        sent = mustComplete(bench.hearth, { prompt: long, maxTokens: 1, stream: true }).then((response) => {
           window.toMs = performance.now() - streamStartMs;
-          prefillMs.push(reply.totalMs);
+          prefillMs.push(response.totalMs);
         });
       },
     });

@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { availableParallelism, homedir } from "node:os";
 import { join } from "node:path";
 import { type Hearth, startHearth } from "../hearth.ts";
-import { ask, end, nextMessage, startNode } from "../processes.ts";
+import { end, nextMessage, request, startNode } from "../processes.ts";
 import { type Goal, number, printTable } from "../report.ts";
 import { median, type Summary, shuffled, spreadPercent, summarize } from "../stats.ts";
 import type { BareOrder, BareRun } from "./bare-loop.ts";
@@ -62,7 +62,7 @@ export async function runEngine(options: EngineOptions): Promise<{ results: unkn
       prompt: async (tokens) => {
         seed += 1;
         const order: BareOrder = { kind: "prompt", tokens, seed };
-        return (await ask<{ text: string }>(bare, order, 240_000)).text;
+        return (await request<{ text: string }>(bare, order, 240_000)).text;
       },
     };
     const rates = await measureRates(bench);
@@ -165,19 +165,19 @@ async function rateOf(
 
 async function runBare(bare: ChildProcess, prompts: string[], maxTokens: number): Promise<Run> {
   const order: BareOrder = { kind: "decode", prompts, maxTokens };
-  const { tokensMs, totalMs, promptTokens, completionTokens } = await ask<BareRun>(bare, order, 240_000);
+  const { tokensMs, totalMs, promptTokens, completionTokens } = await request<BareRun>(bare, order, 240_000);
   return { firstMs: tokensMs[0]![0]!, lastMs: tokensMs[0]!.at(-1)!, totalMs, promptTokens, completionTokens };
 }
 
 async function runHearth(hearth: Hearth, prompts: string[], maxTokens: number): Promise<Run> {
   const startMs = performance.now();
-  const replies = await Promise.all(
+  const responses = await Promise.all(
     prompts.map((prompt) => mustComplete(hearth, { prompt, maxTokens, stream: true })),
   );
   const totalMs = performance.now() - startMs;
   const sum = (field: "promptTokens" | "completionTokens") =>
-    replies.reduce((all, reply) => all + reply[field], 0);
-  const { deltasMs } = replies[0]!;
+    responses.reduce((all, response) => all + response[field], 0);
+  const { deltasMs } = responses[0]!;
   return {
     firstMs: deltasMs[0]!,
     lastMs: deltasMs.at(-1)!,

@@ -44,7 +44,7 @@ function requestBytes(order: LoadOrder): Buffer {
 }
 
 /** Finds the end of a response in the bytes of a connection. */
-class ReplyReader {
+class ResponseReader {
   /** Bytes of the body still missing; −1: the head is incomplete; −2: the body is chunked. */
   #missing = -1;
   #head = "";
@@ -123,7 +123,7 @@ interface Run {
 }
 
 function openConnection(order: LoadOrder, run: Run): Socket {
-  const reader = new ReplyReader();
+  const reader = new ResponseReader();
   const buffer = Buffer.alloc(64 * 1024);
   let sentMs = 0;
   const send = () => {

@@ -28,7 +28,7 @@ export function chatBody(stream: boolean): string {
 const USAGE = { prompt_tokens: 143, total_tokens: 207, completion_tokens: 64 };
 
 /** An unstreamed response in vLLM's form. */
-export function wholeReply(): string {
+export function wholeResponse(): string {
   return JSON.stringify({
     id: "chatcmpl-5f6f7a1c2b3d4e5f9a8b7c6d5e4f3a2b",
     object: "chat.completion",
@@ -57,14 +57,14 @@ export function wholeReply(): string {
 
 /** The events of a streamed response: `STREAM_CHUNKS` deltas, the finish with usage, `[DONE]`. */
 export function streamEvents(): string[] {
-  const event = (choice: object, more: object = {}) =>
+  const event = (choice: object, fields: object = {}) =>
     `data: ${JSON.stringify({
       id: "chatcmpl-5f6f7a1c2b3d4e5f9a8b7c6d5e4f3a2b",
       object: "chat.completion.chunk",
       created: 1767225600,
       model: MODEL,
       choices: [{ index: 0, logprobs: null, ...choice }],
-      ...more,
+      ...fields,
     })}\n\n`;
   const events = Array.from({ length: STREAM_CHUNKS }, (_, i) =>
     event({ delta: { content: ` word${i}` }, finish_reason: null }),

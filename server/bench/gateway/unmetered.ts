@@ -1,6 +1,6 @@
 /**
- * The platform without rate limits, usage records and spend checks on its inference endpoints, all else as `npm start` has it:
- * what these cost is the difference. Takes the same settings.
+ * The platform as `npm start` runs it, but without rate limits, usage records and spend checks on its inference endpoints. The
+ * difference to `npm start` is their cost. Takes the same settings.
  */
 import { startApp } from "../../src/composition/app.ts";
 import { readConfig } from "../../src/config.ts";

@@ -3,7 +3,7 @@
  * so that its cost is far below that of the gateways.
  */
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { streamEvents, wholeReply } from "./traffic.ts";
+import { streamEvents, wholeResponse } from "./traffic.ts";
 
 const HEAD_END = Buffer.from("\r\n\r\n");
 const STREAM_MARK = Buffer.from('"stream":true');
@@ -15,7 +15,7 @@ function whole(body: string): Buffer {
   );
 }
 
-const CHAT_REPLY = whole(wholeReply());
+const CHAT_RESPONSE = whole(wholeResponse());
 const OTHER_REPLY = whole('{"object":"list","data":[]}');
 const STREAM_HEAD =
   "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -44,7 +44,7 @@ function answer(socket: Socket, request: Buffer, headEnd: number): void {
   if (request[0] !== 0x50 /* P of POST */) {
     socket.write(OTHER_REPLY);
   } else if (request.indexOf(STREAM_MARK, headEnd) === -1) {
-    socket.write(CHAT_REPLY);
+    socket.write(CHAT_RESPONSE);
   } else {
     streams.set(socket, 0);
     if (!ticking) {

@@ -45,17 +45,17 @@ export async function complete(hearth: Hearth, body: Record<string, unknown>): P
   };
   if (body["stream"] === true) {
     const parser = new SseParser((data) => {
-      if (data !== "[DONE]") take(answer, JSON.parse(data) as Reply);
+      if (data !== "[DONE]") take(answer, JSON.parse(data) as CompletionJson);
     }, MAX_EVENT_CHARS);
     for await (const chunk of response.body!) parser.push(Buffer.from(chunk));
   } else {
-    take(answer, (await response.json()) as Reply);
+    take(answer, (await response.json()) as CompletionJson);
   }
   answer.totalMs = performance.now() - startMs;
   return answer;
 }
 
-interface Reply {
+interface CompletionJson {
   error?: { message?: string; param?: string | null };
   choices: { index: number; text: string }[];
   usage?: {
@@ -66,16 +66,16 @@ interface Reply {
   } | null;
 }
 
-function take(answer: Answer, reply: Reply): void {
-  if (reply.error !== undefined) throw new Error(`the stream broke off: ${reply.error.message}`);
-  for (const { index, text } of reply.choices) {
+function take(answer: Answer, response: CompletionJson): void {
+  if (response.error !== undefined) throw new Error(`the stream broke off: ${response.error.message}`);
+  for (const { index, text } of response.choices) {
     answer.choices = Math.max(answer.choices, index + 1);
     answer.text += text;
   }
-  if (!reply.usage) return;
-  const { prompt_tokens_details, completion_tokens_details } = reply.usage;
-  answer.promptTokens = reply.usage.prompt_tokens;
-  answer.completionTokens = reply.usage.completion_tokens;
+  if (!response.usage) return;
+  const { prompt_tokens_details, completion_tokens_details } = response.usage;
+  answer.promptTokens = response.usage.prompt_tokens;
+  answer.completionTokens = response.usage.completion_tokens;
   answer.cachedTokens = prompt_tokens_details?.cached_tokens ?? 0;
   if (completion_tokens_details === undefined) return;
   answer.prediction = {

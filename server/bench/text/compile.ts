@@ -2,7 +2,7 @@
  * The time to compile a schema to a grammar, in a fresh process (the figure with a goal) and in the same process once it is
  * warm. No schema comes twice, so the cache never helps.
  */
-import { ask, end, nextMessage, startNode } from "../processes.ts";
+import { end, nextMessage, request, startNode } from "../processes.ts";
 import { type Goal, number, printTable } from "../report.ts";
 import { median, percentile, type Summary, spreadPercent, summarize } from "../stats.ts";
 import type { CompileOrder, CompileRun } from "./compile-loop.ts";
@@ -22,7 +22,7 @@ export async function measureCompile(rounds: number): Promise<{ results: unknown
       await nextMessage(child, START_TIMEOUT_MS);
       for (const [i, phase] of [first, later].entries()) {
         const order: CompileOrder = { seed: 1 + 2 * round + i, count: SCHEMAS };
-        const { times } = await ask<CompileRun>(child, order, RUN_TIMEOUT_MS);
+        const { times } = await request<CompileRun>(child, order, RUN_TIMEOUT_MS);
         const allMs = times.map(({ ms }) => ms);
         phase.p50.push(percentile(allMs, 0.5));
         phase.p99.push(percentile(allMs, 0.99));

@@ -28,8 +28,9 @@ function changed(text: string, run: number): string {
   const words = pieces.flatMap((piece, i) => (/\S/.test(piece) ? [i] : []));
   const runs = Math.max(1, Math.round((words.length * CHANGED) / run));
   const places = shuffled(Array.from({ length: Math.floor(words.length / run) }, (_, i) => i * run));
-  for (const place of places.slice(0, runs)) {
-    for (const word of words.slice(place, place + run)) pieces[word] = NEW_WORDS[pick(NEW_WORDS.length)]!;
+  for (const firstWord of places.slice(0, runs)) {
+    for (const word of words.slice(firstWord, firstWord + run))
+      pieces[word] = NEW_WORDS[pick(NEW_WORDS.length)]!;
   }
   return pieces.join("");
 }

@@ -69,7 +69,7 @@ export class Lifecycle {
   }
 
   async #closeAll(graceMs: number): Promise<void> {
-    // Whoever called start hears of its error.
+    // The caller of `start` gets the error of a failed start.
     await this.#starting?.catch(() => {});
     const errors: unknown[] = [];
     for (const module of this.#modules.toReversed()) {

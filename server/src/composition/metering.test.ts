@@ -40,9 +40,9 @@ test("replicas of accounts' deployments are metered while they serve, and server
   } as unknown as UsageLedger;
   const replica = (deployment: string, state: ReplicaStatus["state"]) =>
     ({ id: `${deployment}/replicas/0`, deployment, model: "m", state, accelerators: null }) as ReplicaStatus;
-  const own = replica("accounts/acme/deployments/d", "ready");
+  const served = replica("accounts/acme/deployments/d", "ready");
   const all = [
-    own,
+    served,
     replica("accounts/acme/deployments/e", "starting"),
     replica("accounts/fireworks/models/m", "ready"),
   ];
@@ -56,10 +56,10 @@ test("replicas of accounts' deployments are metered while they serve, and server
   };
   const meter = meterDeployments(ledger, fleet, { clock, log: createLog("silent") });
   clock.advance(1_500);
-  own.state = "backoff";
+  served.state = "backoff";
   changed();
   clock.advance(1_000);
-  own.state = "ready";
+  served.state = "ready";
   changed();
   clock.advance(250);
   meter.stop();

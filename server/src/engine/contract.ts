@@ -83,10 +83,10 @@ function describeEvents(use: GetSubject, request: MakeRequest): void {
   });
 
   it("counts the prompt once and the output tokens of every choice", async () => {
-    const one = await runGeneration(use().engine, request({ maxTokens: 8 }));
+    const single = await runGeneration(use().engine, request({ maxTokens: 8 }));
     const three = await runGeneration(use().engine, request({ maxTokens: 8, n: 3 }));
     expect(three.finishes).toEqual(["length", "length", "length"]);
-    expect(three.end.usage.promptTokens).toBe(one.end.usage.promptTokens);
+    expect(three.end.usage.promptTokens).toBe(single.end.usage.promptTokens);
     expect(three.end.usage.completionTokens).toBe(24);
   });
 

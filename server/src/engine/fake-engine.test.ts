@@ -63,13 +63,13 @@ describe("the fake engine", () => {
 
   it("fails after the number of tokens that the test sets", async () => {
     const engine = createFakeEngine({ failure: () => ({ code: "unavailable", afterTokens: 2 }) });
-    const seen: string[] = [];
+    const texts: string[] = [];
     await expect(async () => {
       for await (const event of engine.generate(request(), never)) {
-        if (event.type === "delta") seen.push(event.text);
+        if (event.type === "delta") texts.push(event.text);
       }
     }).rejects.toMatchObject({ code: "unavailable", retryable: true });
-    expect(seen).toEqual(["say", " it"]);
+    expect(texts).toEqual(["say", " it"]);
     expect(engine.active).toBe(0);
   });
 
@@ -82,10 +82,10 @@ describe("the fake engine", () => {
       first = result.value;
     });
     clock.advance(49);
-    await turns();
+    await eventLoopTurns();
     expect(first).toBeUndefined();
     clock.advance(1);
-    await turns();
+    await eventLoopTurns();
     expect(first).toMatchObject({ type: "start", cachedTokens: 0 });
     expect((await events.next()).value).toEqual({ type: "delta", choice: 0, text: "say" });
   });
@@ -105,9 +105,10 @@ describe("the fake engine", () => {
 
   it("closes a thinking block after its budget and continues with the answer", async () => {
     const think = { open: "<t>", close: "</t>", opened: false, maxTokens: 2 };
-    const say = async (reply: string, more: Partial<typeof think> = {}) => {
+    const say = async (reply: string, overrides: Partial<typeof think> = {}) => {
       const engine = createFakeEngine({ reply: () => reply });
-      return (await collectGeneration(engine, request({ thinking: { ...think, ...more } }), never)).texts[0];
+      return (await collectGeneration(engine, request({ thinking: { ...think, ...overrides } }), never))
+        .texts[0];
     };
     expect(await say("<t>one two three</t>done")).toBe("<t>one two</t>done");
     expect(await say("one two three</t>done", { opened: true, maxTokens: 0 })).toBe("</t>done");
@@ -148,13 +149,13 @@ describe("the fake engine", () => {
     const engine = createFakeEngine({ maxConcurrent: 1, gate: () => new Promise(() => {}) });
     const abort = new AbortController();
     const held = collectGeneration(engine, request(), abort.signal);
-    await turns();
+    await eventLoopTurns();
     await expect(collectGeneration(engine, request(), never)).rejects.toMatchObject({ code: "overloaded" });
     abort.abort();
     expect((await held).end.aborted).toBe(true);
   });
 });
 
-async function turns(): Promise<void> {
+async function eventLoopTurns(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -167,7 +167,7 @@ class EchoEngine implements FakeEngine {
     const loaded = this.#loras.get(lora.id);
     if (loaded !== undefined) {
       if (loaded.path === lora.path && (loaded.scale ?? 1) === (lora.scale ?? 1)) return;
-      throw new EngineError("invalid", `Another adapter is loaded as "${lora.id}".`);
+      throw new EngineError("invalid", `Another LoRA is loaded as "${lora.id}".`);
     }
     await this.#options.onLoadLora?.(lora);
     this.#assertAlive();
@@ -186,7 +186,7 @@ class EchoEngine implements FakeEngine {
       throw new EngineError("overloaded", "The model's queue is full.");
     }
     if (request.lora !== undefined && !this.#loras.has(request.lora)) {
-      throw new EngineError("invalid", `No adapter "${request.lora}" is loaded.`);
+      throw new EngineError("invalid", `No LoRA "${request.lora}" is loaded.`);
     }
     if (this.requests.push(request) > MAX_RECORDED_REQUESTS) this.requests.shift();
     this.#active++;
@@ -237,7 +237,7 @@ class EchoEngine implements FakeEngine {
         await this.#pause(request, choice.index, token, signal);
         this.#assertAlive();
         if (failure !== undefined && usage().completionTokens >= failure.afterTokens) {
-          throw new EngineError(failure.code, "The engine failed, as the test told it to.");
+          throw new EngineError(failure.code, "The engine failed at the request of the test.");
         }
         if (signal.aborted) {
           yield { type: "end", usage: usage(), aborted: true };
@@ -291,8 +291,8 @@ class EchoEngine implements FakeEngine {
     const { temperature = 1, seed = 0 } = request.sampling;
     if (temperature === 0) return text;
     const words = text.split(" ");
-    const turn = (((seed + choice) % words.length) + words.length) % words.length;
-    return [...words.slice(turn), ...words.slice(0, turn)].join(" ");
+    const rotation = (((seed + choice) % words.length) + words.length) % words.length;
+    return [...words.slice(rotation), ...words.slice(0, rotation)].join(" ");
   }
 
   #promptText(input: EngineInput): string {

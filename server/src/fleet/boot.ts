@@ -21,8 +21,8 @@ export interface BootOptions extends LaunchOptions {
 type OnPhase = (phase: StartupPhase) => void;
 
 /**
- * How a replica of a spec is started: accelerators, weights, process, model, in this order. The accelerators are given
- * back when the engine has ended.
+ * How a replica of a spec is started: accelerators, weights, process, model, in this order. The accelerators are
+ * released when the engine has ended.
  */
 export function bootOf(spec: DeploymentSpec, options: BootOptions): Boot {
   const { engine, accelerators = null } = spec;
@@ -71,7 +71,10 @@ function attachedBoot(open: () => Engine): Boot {
   };
 }
 
-/** Waits until the signal fires: what the host lacks never comes, and only another spec helps. @throws the signal's reason. */
+/**
+ * Waits until the signal aborts: a host never gains devices or memory, so only another spec ends the wait.
+ * @throws the signal's reason.
+ */
 function waitUnplaceable(message: string, signal: AbortSignal, onPhase: OnPhase): Promise<never> {
   onPhase({ step: "unplaceable", message });
   return new Promise((_, reject) => {
@@ -80,7 +83,7 @@ function waitUnplaceable(message: string, signal: AbortSignal, onPhase: OnPhase)
   });
 }
 
-/** Gives the path of the weights on this host; null for an engine without weights. */
+/** Fetches the weights to this host and returns their path; null for an engine without weights. */
 async function fetchWeights(
   model: string,
   weights: ProcessEngine["weights"],

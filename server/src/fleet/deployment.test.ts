@@ -37,17 +37,17 @@ const SPEC: DeploymentSpec = {
 };
 
 /** A deployment whose engines are fakes in this process; they are up at once unless `isSlow`. */
-function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs = 30_000 } = {}) {
+function setUp(overrides: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs = 30_000 } = {}) {
   const clock = new FakeClock();
   const boots: FakeBoot[] = [];
-  const adapters = { fail: null as Error | null, gate: Promise.resolve() };
+  const loraLoads = { fail: null as Error | null, gate: Promise.resolve() };
   const boot: Boot = (signal) =>
     new Promise((resolve, reject) => {
       const engine = createFakeEngine({
         gate: () => gate,
         async onLoadLora() {
-          await adapters.gate;
-          if (adapters.fail !== null) throw adapters.fail;
+          await loraLoads.gate;
+          if (loraLoads.fail !== null) throw loraLoads.fail;
         },
       });
       let end = () => {};
@@ -55,15 +55,15 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
         end = lose;
       });
       const stop = async () => {
-        own.isStopped = true;
+        fakeBoot.isStopped = true;
         end();
         return processExit(null, "SIGSEGV");
       };
       const running: RunningEngine = { engine, pid: 1, lost, outputTail: () => [], stop };
-      const own: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
+      const fakeBoot: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
       signal.addEventListener("abort", () => reject(signal.reason));
-      boots.push(own);
-      if (!isSlow) own.up();
+      boots.push(fakeBoot);
+      if (!isSlow) fakeBoot.up();
     });
   let open = () => {};
   const gate = new Promise<void>((resolve) => {
@@ -71,18 +71,27 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
   });
   let changes = 0;
   const options = { clock, random: () => 0, log: createLog("silent"), coldStartMs, bootOf: () => boot };
-  const spec = { ...SPEC, ...more };
+  const spec = { ...SPEC, ...overrides };
   const deployment = new Deployment(spec, { ...options, onChange: () => changes++ });
   const route = (hints: RoutingHints = {}, signal = never()) => deployment.route(hints, signal);
-  return { clock, boots, adapters, deployment, spec, route, changes: () => changes, finishAll: () => open() };
+  return {
+    clock,
+    boots,
+    loraLoads,
+    deployment,
+    spec,
+    route,
+    changes: () => changes,
+    finishAll: () => open(),
+  };
 }
 
-/** Lets everything that is already decided happen. */
+/** Runs the pending microtasks. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 100; i++) await Promise.resolve();
 }
 
-/** Lets time pass, and what happens in it happen. */
+/** Moves the clock forward in steps of 5 s, and runs the pending microtasks after each step. */
 async function pass(clock: FakeClock, ms: number): Promise<void> {
   for (let leftMs = ms; leftMs > 0; leftMs -= 5000) {
     clock.advance(Math.min(5000, leftMs));
@@ -143,8 +152,8 @@ describe("a request that has to wait", () => {
   });
 
   it("is refused at once when the deployment can have no replica", async () => {
-    for (const more of [{ fixedReplicas: 0 }, { maxReplicas: 0 }]) {
-      await expect(setUp(more).route()).rejects.toMatchObject({
+    for (const overrides of [{ fixedReplicas: 0 }, { maxReplicas: 0 }]) {
+      await expect(setUp(overrides).route()).rejects.toMatchObject({
         code: "UNAVAILABLE",
         message: "d has no replicas.",
       });
@@ -157,7 +166,7 @@ describe("a request that has to wait", () => {
     await settle();
     boots[0]!.up();
     await settle();
-    // Four times what it computes at the same time.
+    // Four times the replica's slots.
     expect(boots[0]!.engine.active).toBe(8);
     finishAll();
     const all = await Promise.all(await Promise.all(routing));
@@ -168,8 +177,8 @@ describe("a request that has to wait", () => {
   it("counts as load from the moment it is given a replica, for ten seconds if it never begins", async () => {
     const { route, clock, deployment } = setUp({ maxReplicas: 1 });
     await settle();
-    const given = await Promise.all(Array.from({ length: 8 }, () => route()));
-    expect(new Set(given.map(({ replicaId }) => replicaId)).size).toBe(1);
+    const leases = await Promise.all(Array.from({ length: 8 }, () => route()));
+    expect(new Set(leases.map(({ replicaId }) => replicaId)).size).toBe(1);
     const ninth = route();
     await settle();
     expect(deployment.observe().replicas[0]!.outstanding).toBe(0);
@@ -184,7 +193,7 @@ describe("a request whose replica has ended before the request begins", () => {
     await settle();
     const engine = await route();
     deployment.apply({ ...spec, minReplicas: 0, fixedReplicas: 0 });
-    // What was reserved for it keeps the replica, but not when it crashes.
+    // The request's reservation keeps the draining replica, but only until the replica crashes.
     expect(stages(deployment)).toEqual(["draining"]);
     boots[0]!.end();
     await settle();
@@ -273,7 +282,7 @@ describe("a replica that is removed", () => {
 });
 
 describe("a crash", () => {
-  it("of one replica leaves the requests to the others", async () => {
+  it("in one replica leaves the requests to the others", async () => {
     const { route, boots, deployment } = setUp({ minReplicas: 2 });
     await settle();
     boots[0]!.end();
@@ -288,10 +297,10 @@ describe("a crash", () => {
 });
 
 describe("a LoRA", () => {
-  const adapter = { id: "lora", fetch: async () => "/lora" };
+  const lora = { id: "lora", fetch: async () => "/lora" };
 
   it("applies to the requests that were routed for it, and to no others", async () => {
-    const { route, boots, finishAll } = setUp({ minReplicas: 1, loras: [adapter] });
+    const { route, boots, finishAll } = setUp({ minReplicas: 1, loras: [lora] });
     await settle();
     finishAll();
     await begin(await route({ lora: "lora" }));
@@ -300,13 +309,13 @@ describe("a LoRA", () => {
   });
 
   it("makes requests wait while it is being loaded", async () => {
-    const { route, adapters, deployment, spec } = setUp({ minReplicas: 1 });
+    const { route, loraLoads, deployment, spec } = setUp({ minReplicas: 1 });
     let open = () => {};
-    adapters.gate = new Promise((resolve) => {
+    loraLoads.gate = new Promise((resolve) => {
       open = resolve;
     });
     await settle();
-    deployment.apply({ ...spec, loras: [adapter] });
+    deployment.apply({ ...spec, loras: [lora] });
     let isRouted = false;
     const routing = route({ lora: "lora" }).then(() => {
       isRouted = true;
@@ -319,8 +328,8 @@ describe("a LoRA", () => {
   });
 
   it("refuses its requests with the reason when it can't be loaded, and the model itself serves on", async () => {
-    const { route, adapters, deployment } = setUp({ minReplicas: 1, loras: [adapter] });
-    adapters.fail = new EngineError("invalid", "Its rank is 3.");
+    const { route, loraLoads, deployment } = setUp({ minReplicas: 1, loras: [lora] });
+    loraLoads.fail = new EngineError("invalid", "Its rank is 3.");
     await settle();
     await expect(route({ lora: "lora" })).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
@@ -332,7 +341,7 @@ describe("a LoRA", () => {
   });
 
   it("is loaded by a restarted replica before requests for it go there", async () => {
-    const { route, boots, clock } = setUp({ minReplicas: 1, maxReplicas: 1, loras: [adapter] });
+    const { route, boots, clock } = setUp({ minReplicas: 1, maxReplicas: 1, loras: [lora] });
     await settle();
     boots[0]!.end();
     await settle();
@@ -345,7 +354,7 @@ describe("a LoRA", () => {
   it("wakes a deployment that was scaled to zero when it is new", async () => {
     const { deployment, spec } = setUp({ lastUsedMs: 0 });
     expect(deployment.observe().desiredReplicas).toBe(0);
-    deployment.apply({ ...spec, loras: [adapter] });
+    deployment.apply({ ...spec, loras: [lora] });
     await settle();
     expect(deployment.observe().loras).toMatchObject({ lora: { state: "loaded" } });
   });

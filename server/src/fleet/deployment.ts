@@ -21,7 +21,7 @@ export interface DeploymentOptions {
   /** Longest time a request waits for a replica that can take it. */
   coldStartMs: number;
   bootOf: (spec: DeploymentSpec) => Boot;
-  /** Called when what `observe` gives has changed, single requests aside. */
+  /** Called when the result of `observe` has changed, except for its counts of requests. */
   onChange: () => void;
 }
 
@@ -103,7 +103,7 @@ export class Deployment implements ReplicaSource {
   }
 
   /**
-   * Gives the request a replica, now or when one can take it within `coldStartMs`.
+   * Leases a replica to the request: at once, or when a replica has room for it within `coldStartMs`.
    * @throws AppError UNAVAILABLE with `retryAfterS`; FAILED_PRECONDITION when the LoRA can't be loaded; the signal's reason.
    */
   route(hints: RoutingHints, signal: AbortSignal): Promise<ReplicaLease> {
@@ -173,13 +173,13 @@ export class Deployment implements ReplicaSource {
     this.#loras.close();
   }
 
-  /** Reserves a replica for a request. Null when the request may wait for one. @throws AppError when waiting is in vain. */
+  /** Reserves a replica for a request. Null when the request may wait for one. @throws AppError when no replica will come. */
   #lease(hints: RoutingHints): ReplicaLease | null {
     this.#assertOpen();
     if (hints.lora !== undefined) this.#loras.assertAvailable(hints.lora);
     const replica = this.pick(hints);
     if (replica !== null) {
-      // Before the reservation, which a failure would leave in place until it times out.
+      // Check this before the reservation: a failure would leave the reservation in place until it times out.
       requireGeneration(replica.engine!);
       const release = this.#isElastic ? replica.reserve() : NOTHING_RESERVED;
       return new ReplicaLease(this, hints, replica, release);

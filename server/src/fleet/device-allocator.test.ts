@@ -7,56 +7,56 @@ const A100 = "NVIDIA_A100_80GB";
 const MI300 = "AMD_MI300X_192GB";
 const host = (...accelerators: [string, number][]) =>
   new DeviceAllocator({ accelerators: new Map(accelerators) });
-const devicesOf = (grant: DeviceLease) => Object.entries(grant.env)[0];
+const devicesOf = (lease: DeviceLease) => Object.entries(lease.env)[0];
 
-/** What `take` gives, or what it says while it waits. */
-function take(inventory: DeviceAllocator, type: string, count: number, signal = never) {
+/** Acquires devices; also returns the messages of the wait. */
+function take(allocator: DeviceAllocator, type: string, count: number, signal = never) {
   const waits: string[] = [];
-  const grant = inventory.acquire({ type, count }, signal, (message) => waits.push(message));
-  return { grant, waits };
+  const lease = allocator.acquire({ type, count }, signal, (message) => waits.push(message));
+  return { lease, waits };
 }
 
 describe("accelerators", () => {
   it("are leased to one replica at a time, which sees no others", async () => {
-    const inventory = host([H100, 4]);
-    const [a, b] = [await take(inventory, H100, 2).grant, await take(inventory, H100, 1).grant];
+    const allocator = host([H100, 4]);
+    const [a, b] = [await take(allocator, H100, 2).lease, await take(allocator, H100, 1).lease];
     expect(devicesOf(a)).toEqual(["CUDA_VISIBLE_DEVICES", "0,1"]);
     expect(devicesOf(b)).toEqual(["CUDA_VISIBLE_DEVICES", "2"]);
-    expect(inventory.status().accelerators).toEqual([{ type: H100, total: 4, free: 1 }]);
+    expect(allocator.status().accelerators).toEqual([{ type: H100, total: 4, free: 1 }]);
     a.release();
     a.release();
-    expect(inventory.status().accelerators).toEqual([{ type: H100, total: 4, free: 3 }]);
-    expect(devicesOf(await take(inventory, H100, 3).grant)).toEqual(["CUDA_VISIBLE_DEVICES", "0,1,3"]);
+    expect(allocator.status().accelerators).toEqual([{ type: H100, total: 4, free: 3 }]);
+    expect(devicesOf(await take(allocator, H100, 3).lease)).toEqual(["CUDA_VISIBLE_DEVICES", "0,1,3"]);
   });
 
   it("are numbered by maker, in the order declared", async () => {
-    const inventory = host([H100, 2], [MI300, 1], [A100, 2]);
-    expect(devicesOf(await take(inventory, A100, 2).grant)).toEqual(["CUDA_VISIBLE_DEVICES", "2,3"]);
-    expect(devicesOf(await take(inventory, MI300, 1).grant)).toEqual(["HIP_VISIBLE_DEVICES", "0"]);
+    const allocator = host([H100, 2], [MI300, 1], [A100, 2]);
+    expect(devicesOf(await take(allocator, A100, 2).lease)).toEqual(["CUDA_VISIBLE_DEVICES", "2,3"]);
+    expect(devicesOf(await take(allocator, MI300, 1).lease)).toEqual(["HIP_VISIBLE_DEVICES", "0"]);
   });
 
   it("are leased first come, first served when they are in use", async () => {
-    const inventory = host([H100, 2]);
-    const one = await take(inventory, H100, 1).grant;
-    const [two, later] = [take(inventory, H100, 2), take(inventory, H100, 1)];
+    const allocator = host([H100, 2]);
+    const held = await take(allocator, H100, 1).lease;
+    const [two, later] = [take(allocator, H100, 2), take(allocator, H100, 1)];
     expect(two.waits).toEqual([`Waiting for 2 ${H100}; 1 of this host's are free.`]);
     expect(later.waits).toHaveLength(1);
-    one.release();
-    const both = await two.grant;
+    held.release();
+    const both = await two.lease;
     expect(devicesOf(both)).toEqual(["CUDA_VISIBLE_DEVICES", "0,1"]);
     both.release();
-    expect(devicesOf(await later.grant)).toEqual(["CUDA_VISIBLE_DEVICES", "0"]);
+    expect(devicesOf(await later.lease)).toEqual(["CUDA_VISIBLE_DEVICES", "0"]);
   });
 
   it("are not blocked by a replica that gave up waiting", async () => {
-    const inventory = host([H100, 1]);
-    const first = await take(inventory, H100, 1).grant;
+    const allocator = host([H100, 1]);
+    const first = await take(allocator, H100, 1).lease;
     const leave = new AbortController();
-    const [second, third] = [take(inventory, H100, 1, leave.signal), take(inventory, H100, 1)];
+    const [second, third] = [take(allocator, H100, 1, leave.signal), take(allocator, H100, 1)];
     leave.abort(new Error("gone"));
-    await expect(second.grant).rejects.toThrow("gone");
+    await expect(second.lease).rejects.toThrow("gone");
     first.release();
-    expect(devicesOf(await third.grant)).toEqual(["CUDA_VISIBLE_DEVICES", "0"]);
+    expect(devicesOf(await third.lease)).toEqual(["CUDA_VISIBLE_DEVICES", "0"]);
   });
 
   it("are reported as missing, with numbers, when the host doesn't have them", () => {
@@ -73,9 +73,9 @@ describe("accelerators", () => {
   });
 
   it("don't delay replicas that need none", async () => {
-    const grant = await host().acquire(null, never, () => {});
-    expect(grant.env).toEqual({});
-    grant.release();
+    const lease = await host().acquire(null, never, () => {});
+    expect(lease.env).toEqual({});
+    lease.release();
   });
 });
 

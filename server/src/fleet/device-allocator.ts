@@ -20,7 +20,7 @@ export interface HostStatus {
 export interface DeviceLease {
   /** Variables that hide all other accelerators from the replica's process. */
   env: Record<string, string>;
-  /** Gives them back. Idempotent. */
+  /** Frees the accelerators. Idempotent. */
   release(): void;
 }
 

@@ -6,7 +6,7 @@ import { describeExit, describeExitPublicly, type ProcessExit } from "./launcher
 export interface ReplicaFailure {
   /** A sentence without paths, stacks or output of a process. */
   message: string;
-  /** Of the engine's process; null when a signal ended it, or when no process has ended. */
+  /** Exit code of the engine's process; null when a signal ended the process, or when no process has ended. */
   exitCode: number | null;
   /** `SIGKILL`, for example; null when no signal ended the process. */
   signal: string | null;
@@ -14,7 +14,7 @@ export interface ReplicaFailure {
   atMs: number;
 }
 
-/** What the operator learns of a failure besides. Never shown to other accounts. */
+/** A failure with details for the operator. The details are never shown to other accounts. */
 export interface ReplicaDiagnostics extends ReplicaFailure {
   replica: string;
   /** The last lines of the process's output: at most 20 lines and 4,096 characters. */

@@ -25,7 +25,7 @@ afterEach(async () => {
   }
 });
 
-function fleetOf(spec: DeploymentSpec, more: Partial<FleetOptions> = {}): Fleet {
+function fleetOf(spec: DeploymentSpec, overrides: Partial<FleetOptions> = {}): Fleet {
   const fleet = createFleet({
     kinds: {},
     openServer: createOpenAiServerEngine,
@@ -33,24 +33,24 @@ function fleetOf(spec: DeploymentSpec, more: Partial<FleetOptions> = {}): Fleet 
     hubEndpoint: "http://127.0.0.1:9",
     env: { PATH: process.env["PATH"] },
     log: createLog("silent"),
-    ...more,
+    ...overrides,
   });
   fleets.push(fleet);
   fleet.apply(spec);
   return fleet;
 }
 
-/** A model on a real server process; `more` are its last arguments. */
-const launched = (...more: string[]): DeploymentSpec =>
+/** A model on a real server process; `extraArguments` are its last arguments. */
+const launched = (...extraArguments: string[]): DeploymentSpec =>
   alwaysOnSpec("m", {
-    command: [process.execPath, "--import", "tsx", SERVER, "{port}", ...more],
+    command: [process.execPath, "--import", "tsx", SERVER, "{port}", ...extraArguments],
     weights: null,
     upstreamModel: "m",
   });
 
 const route = (fleet: Fleet) => fleet.route({ deployment: "m" }, new AbortController().signal);
 
-async function ask(fleet: Fleet, content: string, stream = true): Promise<string> {
+async function chat(fleet: Fleet, content: string, stream = true): Promise<string> {
   const engine = await route(fleet);
   const input = { kind: "chat", messages: [{ role: "user", content }] } as const;
   const request = { id: "r", input, sampling: {}, n: 1, maxTokens: 10, stop: [], stream };
@@ -72,7 +72,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** A log, and what was written to it. */
+/** A log that keeps its text. */
 function keptLog(): { log: Log; text: () => string } {
   let text = "";
   const sink = new Writable({
@@ -87,13 +87,13 @@ function keptLog(): { log: Log; text: () => string } {
 describe("a server that a command starts", () => {
   it("is awaited, serves, is restarted when it ends, and ends with the fleet", async () => {
     const fleet = fleetOf(launched());
-    const first = await ask(fleet, "hello");
+    const first = await chat(fleet, "hello");
     expect(first).toMatch(/^hello from \d+ and \d+$/);
-    expect(await ask(fleet, "hello", false)).toBe(first);
-    await expect(ask(fleet, "exit")).rejects.toMatchObject({ code: "unavailable" });
+    expect(await chat(fleet, "hello", false)).toBe(first);
+    await expect(chat(fleet, "exit")).rejects.toMatchObject({ code: "unavailable" });
     await until(() => fleet.status()[0]!.restarts === 1 && fleet.status()[0]!.state === "ready");
-    const second = await ask(fleet, "again");
-    const pids = [first, second].flatMap((reply) => reply.match(/\d+/g)!.map(Number));
+    const second = await chat(fleet, "again");
+    const pids = [first, second].flatMap((response) => response.match(/\d+/g)!.map(Number));
     expect(new Set(pids).size).toBe(4);
     await fleet.close(0);
     await until(() => pids.every((pid) => !isRunning(pid)));
@@ -123,8 +123,8 @@ describe("a server that a command starts", () => {
   it("has none of its output logged once it serves, as the output may quote requests", async () => {
     const { log, text } = keptLog();
     const fleet = fleetOf(launched(), { log });
-    await ask(fleet, "a secret prompt");
-    await expect(ask(fleet, "exit a secret prompt")).rejects.toThrow();
+    await chat(fleet, "a secret prompt");
+    await expect(chat(fleet, "exit a secret prompt")).rejects.toThrow();
     await until(() => fleet.status()[0]!.restarts === 1);
     expect(text()).toContain("replica ready");
     expect(text()).not.toContain("secret");
@@ -142,7 +142,7 @@ describe("a server that a command starts", () => {
 
   it("names its exit code in the replica's message when it ends while serving", async () => {
     const fleet = fleetOf(launched(), { random: () => 1 });
-    await expect(ask(fleet, "exit")).rejects.toMatchObject({ code: "unavailable" });
+    await expect(chat(fleet, "exit")).rejects.toMatchObject({ code: "unavailable" });
     const message = "Starting again; last failure: The model's engine ended (exit code 4).";
     await until(() => fleet.observe("m")!.message === message);
   });
@@ -154,7 +154,7 @@ describe("a server that a command starts", () => {
     await expect(route(fleet)).rejects.toMatchObject({
       message: "Starting again; last failure: The model took too long to load.",
     });
-    // The platform's own SIGKILL is not the reason.
+    // The platform's own SIGKILL is not reported as the reason.
     expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({ exitCode: null, signal: null });
   });
 });
@@ -182,10 +182,10 @@ describe("a server that the platform does not run", () => {
 describe("accelerators", () => {
   const H100 = "NVIDIA_H100_80GB";
   const host = { accelerators: new Map([[H100, 2]]) };
-  const asking = (count: number, more: Partial<DeploymentSpec> = {}): DeploymentSpec => ({
+  const asking = (count: number, overrides: Partial<DeploymentSpec> = {}): DeploymentSpec => ({
     ...launched(),
     accelerators: { type: H100, count },
-    ...more,
+    ...overrides,
   });
 
   it("leave the deployment pending when the host doesn't have them, with a message that names what is missing", async () => {
@@ -194,9 +194,9 @@ describe("accelerators", () => {
     await until(() => fleet.observe("m")!.message === message);
     expect(fleet.observe("m")).toMatchObject({ replicas: [{ stage: "pending", state: "unplaceable" }] });
     await expect(route(fleet)).rejects.toMatchObject({ code: "UNAVAILABLE", message });
-    // Another spec helps.
+    // A spec without accelerators makes the deployment run.
     fleet.apply({ ...launched(), revision: "2" });
-    expect(await ask(fleet, "hello")).toMatch(/^hello/);
+    expect(await chat(fleet, "hello")).toMatch(/^hello/);
   });
 
   it("are given to a waiting replica when another replica ends", async () => {
@@ -214,13 +214,13 @@ describe("accelerators", () => {
 
   it("are freed by a replica of the old revision for one of the new when all are in use", async () => {
     const fleet = fleetOf(asking(2), { host });
-    const first = await ask(fleet, "hello");
+    const first = await chat(fleet, "hello");
     fleet.apply(asking(2, { revision: "2" }));
     await until(() => {
       const [replica, ...others] = fleet.status();
       return others.length === 0 && replica!.stage === "ready" && replica!.id !== "m/replicas/0";
     });
-    expect(await ask(fleet, "hello")).not.toBe(first);
+    expect(await chat(fleet, "hello")).not.toBe(first);
   });
 });
 
@@ -246,7 +246,7 @@ it("a model file that is broken is named as the reason, without its path", async
 it("weights that don't fit the memory leave the replica unplaceable, and nothing is started", async () => {
   const dir = mkdtempSync(join(tmpdir(), "hearth-launch-"));
   const path = join(dir, "huge.gguf");
-  // A hole: it takes no room on the disk.
+  // A sparse file, which takes no room on the disk.
   writeFileSync(path, "");
   truncateSync(path, 2 ** 43);
   const spec = alwaysOnSpec("m", {

@@ -158,7 +158,7 @@ export class DeploymentLoras {
     const { id, scale } = wanted.spec;
     try {
       if (engine.loadLora === undefined) {
-        throw new EngineError("unsupported", "The engine of this model takes no adapters.");
+        throw new EngineError("unsupported", "The engine of this model does not support LoRAs.");
       }
       const path = await wanted.fetch();
       if (wanted.removed.signal.aborted) return;
@@ -175,19 +175,22 @@ export class DeploymentLoras {
     try {
       await engine.unloadLora?.(id);
     } catch (error) {
-      this.#options.log.error({ adapter: id, reason: errorReason(error) }, "adapter not unloaded");
+      this.#options.log.error({ lora: id, reason: errorReason(error) }, "A LoRA could not be unloaded");
     }
     holding.loaded.delete(id);
   }
 
   #fail(wanted: DesiredLora, error: unknown): void {
     const { clock, random, log } = this.#options;
-    log.error({ adapter: wanted.spec.id, reason: errorReason(error) }, "adapter failed");
+    log.error({ lora: wanted.spec.id, reason: errorReason(error) }, "A LoRA could not be loaded");
     // The end of an engine says nothing about the LoRA, and a LoRA that another replica has loaded is not broken.
-    const isVerdict = !(error instanceof EngineError && error.retryable);
-    if (isVerdict && wanted.status.state !== "loaded") {
+    const isAboutLora = !(error instanceof EngineError && error.retryable);
+    if (isAboutLora && wanted.status.state !== "loaded") {
       const isPublic = error instanceof EngineError || error instanceof AppError;
-      wanted.status = { state: "failed", message: isPublic ? error.message : "The adapter can't be had." };
+      wanted.status = {
+        state: "failed",
+        message: isPublic ? error.message : "The LoRA can't be fetched or loaded.",
+      };
     }
     wanted.isOnHold = true;
     if (isFinal(error)) return;

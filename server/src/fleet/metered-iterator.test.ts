@@ -40,11 +40,11 @@ it("onEnd is called once, however the generation ends", async () => {
   await whole.metered.return();
   expect(whole.ends()).toBe(1);
 
-  const left = setUp(delta, delta, end(2));
-  await left.metered.next();
-  await left.metered.return();
-  await left.metered.next();
-  expect(left.ends()).toBe(1);
+  const abandoned = setUp(delta, delta, end(2));
+  await abandoned.metered.next();
+  await abandoned.metered.return();
+  await abandoned.metered.next();
+  expect(abandoned.ends()).toBe(1);
 
   let ends = 0;
   const broken: AsyncIterator<EngineEvent> = { next: () => Promise.reject(new Error("gone")) };

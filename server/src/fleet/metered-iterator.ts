@@ -9,7 +9,7 @@ export interface DeploymentMeter {
 
 /**
  * Passes on the events of one generation and counts them into a meter. `onEnd` is called once: at the last event, at an
- * error, or when the consumer leaves. It has no async methods, because these would add a promise to every token.
+ * error, or when the consumer leaves. The iterator has no async methods, because these would add a promise to every token.
  */
 export class MeteredIterator implements AsyncIterator<EngineEvent> {
   readonly #inner: AsyncIterator<EngineEvent>;
@@ -34,8 +34,8 @@ export class MeteredIterator implements AsyncIterator<EngineEvent> {
   }
 
   return(value?: unknown): Promise<IteratorResult<EngineEvent>> {
-    const left = this.#inner.return?.(value) ?? Promise.resolve({ done: true, value });
-    return this.#isOver ? left : left.finally(() => this.#release());
+    const returned = this.#inner.return?.(value) ?? Promise.resolve({ done: true, value });
+    return this.#isOver ? returned : returned.finally(() => this.#release());
   }
 
   #take(result: IteratorResult<EngineEvent>): IteratorResult<EngineEvent> {

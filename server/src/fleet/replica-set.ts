@@ -19,7 +19,7 @@ export interface ReplicaSetOptions {
 /** Creates the replicas of one revision. */
 export interface ReplicaTemplate {
   revision: string;
-  /** Gives a replica that is not started. It calls `onChange` and `onRoom` as its options say. */
+  /** Creates a replica that is not started. The replica calls `onChange` and `onRoom` as its options say. */
   create(id: string, onChange: () => void, onRoom: () => void): Replica;
 }
 

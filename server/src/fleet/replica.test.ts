@@ -23,7 +23,7 @@ const request: GenerateRequest = {
 };
 
 /** A replica whose engines are fakes in this process, ended by hand. */
-function setUp(more: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = {}) {
+function setUp(overrides: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = {}) {
   const clock = new FakeClock();
   const states: string[] = [];
   const meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
@@ -41,7 +41,7 @@ function setUp(more: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = 
     log: createLog("silent"),
     onChange: () => states.at(-1) !== replica.state && states.push(replica.state),
     boot: async () => {
-      const engine = createFakeEngine(more.engine);
+      const engine = createFakeEngine(overrides.engine);
       const stopped: number[] = [];
       let end = () => {};
       const lost = new Promise<void>((resolve) => {
@@ -55,12 +55,12 @@ function setUp(more: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = 
       };
       return { engine, pid: 1, lost, outputTail: () => ["at /opt/secret"], stop };
     },
-    ...more,
+    ...overrides,
   });
   return { clock, states, boots, replica, meter };
 }
 
-/** Lets everything that is already decided happen. */
+/** Runs the pending microtasks. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 }
@@ -427,9 +427,9 @@ describe("outstanding work", () => {
     expect((await collect(aborted)).at(-1)).toMatchObject({ type: "end", aborted: true });
     const failing = replica.begin({ ...request, id: "bad" }, new AbortController().signal);
     await expect(collect(failing)).rejects.toThrow(EngineError);
-    const left = begin(replica);
-    await left.next();
-    await left.return?.();
+    const abandoned = begin(replica);
+    await abandoned.next();
+    await abandoned.return?.();
     await begin(replica).return?.();
     expect(replica.load).toBe(0);
   });

@@ -24,10 +24,10 @@ export interface ReplicaOptions {
   id: string;
   model: string;
   deployment: string;
-  /** Identifies what it runs: replicas of one revision are interchangeable. */
+  /** Identifies the replica's model and options: replicas of one revision are interchangeable. */
   revision: string;
   boot: Boot;
-  /** What the start acquires for it. */
+  /** Accelerators that each start acquires for the replica; null or absent: none. */
   accelerators?: Accelerators | null;
   /** Treatment of an engine that doesn't answer: "restart" ends it, "suspend" sends it no requests until it answers. */
   whenHung: "restart" | "suspend";
@@ -75,7 +75,7 @@ const STOPPING = "The replica is being stopped.";
 /** Longest time that a reservation counts as load when its request never begins. */
 const RESERVATION_MS = 10_000;
 
-/** The failure that a replica keeps, with what only the operator may see of it. */
+/** The failure that a replica keeps, with details that only the operator may see. */
 interface KeptFailure extends ReplicaFailure {
   outputTail: readonly string[];
   isMissingWeights: boolean;
@@ -89,7 +89,7 @@ export class Replica {
   readonly #closing = new AbortController();
   #state: ReplicaState = "starting";
   #step: StartupPhase["step"] = "initializing";
-  /** What the replica is doing; null when it is ready. The public message adds the last failure. */
+  /** The current activity as a public sentence; null when the replica is ready. The public message adds the last failure. */
   #activity: string | null = "The model is starting.";
   #lastFailure: KeptFailure | null = null;
   #runningEngine: RunningEngine | null = null;
@@ -186,7 +186,7 @@ export class Replica {
   /**
    * Runs work on the engine and counts it to its end, however it ends: as one outstanding piece of work, and with
    * `cost` as load. The work ends when `work` throws, when the promise that it returns settles, or when it calls `end`.
-   * @param work Returns a promise, or whatever it likes when it calls `end` by itself.
+   * @param work Returns a promise, or any value when it calls `end` itself.
    * @throws EngineError `unavailable` when the engine isn't ready: nothing has reached an engine then.
    */
   run<T>(cost: number, work: (engine: Engine, end: () => void) => T): T {
@@ -264,7 +264,7 @@ export class Replica {
     return this.#state === "starting" && this.#step === "downloading" ? "downloading" : STAGES[this.#state];
   }
 
-  /** What the replica is doing and, until it is ready, why it failed last. */
+  /** The current activity and, until the replica is ready, the reason of its last failure. */
   #message(): string | null {
     const failure = this.#lastFailure;
     if (failure === null || this.#activity === null || !RETRYING.has(this.#state)) return this.#activity;

@@ -9,16 +9,16 @@ class Fake implements RolloutReplica {
   isDraining = false;
   load = 0;
 
-  constructor(revision: string, more: Partial<RolloutReplica> = {}) {
+  constructor(revision: string, overrides: Partial<RolloutReplica> = {}) {
     this.revision = revision;
-    Object.assign(this, more);
+    Object.assign(this, overrides);
   }
 }
 
-const ready = (revision: string, more: Partial<RolloutReplica> = {}) =>
-  new Fake(revision, { isRoutable: true, ...more });
+const ready = (revision: string, overrides: Partial<RolloutReplica> = {}) =>
+  new Fake(revision, { isRoutable: true, ...overrides });
 
-/** Does what a step says, on copies; null when there is nothing to do. */
+/** Applies the next step to copies of the replicas; null when the step is empty. */
 function act(before: readonly Fake[], target: number): Fake[] | null {
   const members = before.map((member) => new Fake(member.revision, member));
   const { drain, revive, add } = nextRolloutStep(members, target, "new");
@@ -28,7 +28,7 @@ function act(before: readonly Fake[], target: number): Fake[] | null {
   return [...members, ...Array.from({ length: add }, () => new Fake("new"))];
 }
 
-/** Every state on the way to where there is nothing more to do. */
+/** Applies steps until one is empty, and returns every state on the way. */
 function actAll(members: readonly Fake[], target: number): Fake[][] {
   const states = [[...members]];
   for (let next = act(members, target); next !== null; next = act(next, target)) {
@@ -54,7 +54,7 @@ const members = fc.array(
   { maxLength: 10 },
 );
 
-describe("a step", () => {
+describe("one step of a rollout", () => {
   it("adds missing replicas and drains surplus ones, the least useful first", () => {
     expect(nextRolloutStep([], 3, "new")).toEqual({ drain: [], revive: [], add: 3 });
     const [busy, idle, starting] = [ready("new", { load: 2 }), ready("new"), new Fake("new")];
@@ -91,7 +91,7 @@ describe("a step", () => {
     expect(nextRolloutStep([old[0]!, new Fake("new"), blocked], 2, "new")).toMatchObject({ drain: [] });
   });
 
-  it("leaves as many serving as there were or should be, one making way aside, and adds at most one too many", () => {
+  it("keeps as many replicas serving as were or should be, less one that drains, and adds at most one too many", () => {
     const serving = (all: Fake[]) => all.filter(({ isRoutable }) => isRoutable).length;
     fc.assert(
       fc.property(members, fc.nat(6), (before, target) => {
@@ -106,7 +106,7 @@ describe("a step", () => {
     );
   });
 
-  it("by step gets to the wanted number of the wanted revision", () => {
+  it("is repeated until the wanted number of replicas runs the wanted revision", () => {
     fc.assert(
       fc.property(members, fc.nat(6), (before, target) => {
         let all = before;

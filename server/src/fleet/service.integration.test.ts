@@ -33,7 +33,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function fleetOf(specs: readonly DeploymentSpec[], more: Partial<FleetOptions> = {}): Fleet {
+function fleetOf(specs: readonly DeploymentSpec[], overrides: Partial<FleetOptions> = {}): Fleet {
   const fleet = createFleet({
     kinds: { fixture: fixtureKind },
     openServer: () => createFakeEngine(),
@@ -42,7 +42,7 @@ function fleetOf(specs: readonly DeploymentSpec[], more: Partial<FleetOptions> =
     env: { PATH: process.env["PATH"] },
     log: createLog("silent"),
     random: () => 0,
-    ...more,
+    ...overrides,
   });
   fleets.push(fleet);
   for (const spec of specs) fleet.apply(spec);
@@ -52,13 +52,13 @@ function fleetOf(specs: readonly DeploymentSpec[], more: Partial<FleetOptions> =
 /** A deployment of real processes that is always on. */
 const model = (
   name: string,
-  more: { replicas?: number; weights?: Weights } = {},
+  settings: { replicas?: number; weights?: Weights } = {},
   options: Partial<FixtureOptions> = {},
 ): DeploymentSpec =>
   alwaysOnSpec(
     name,
-    { kind: "fixture", weights: more.weights ?? null, options: (path) => ({ path, ...options }) },
-    more.replicas,
+    { kind: "fixture", weights: settings.weights ?? null, options: (path) => ({ path, ...options }) },
+    settings.replicas,
   );
 
 const process0 = { kind: "fixture", weights: null, options: () => ({}) };
@@ -95,7 +95,7 @@ async function failureOf(work: Promise<unknown>): Promise<AppError> {
   return error as AppError;
 }
 
-/** Polls what no event tells: the state of replicas. */
+/** Polls the state of replicas, which no event reports. */
 async function until(test: () => boolean): Promise<void> {
   while (!test()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -182,8 +182,8 @@ describe("processes", () => {
   });
 });
 
-describe("waiting for a start", () => {
-  it("ends at the deadline, saying that the model is still starting", async () => {
+describe("a request that waits for a start", () => {
+  it("fails at the deadline with a message that the model is still starting", async () => {
     const clock = new FakeClock();
     const fleet = fleetOf([model("m")], { clock, coldStartMs: 1000 });
     const routing = failureOf(route(fleet, "m"));
@@ -193,14 +193,14 @@ describe("waiting for a start", () => {
     expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
   });
 
-  it("ends when the client aborts the request", async () => {
+  it("ends when its client aborts it", async () => {
     const abort = new AbortController();
     const routing = route(fleetOf([model("m")]), "m", abort.signal);
     abort.abort(new Error("gone"));
     await expect(routing).rejects.toThrow("gone");
   });
 
-  it("is bounded: the thousand-and-first request is refused at once", async () => {
+  it("is refused at once when a thousand others wait", async () => {
     const fleet = fleetOf([model("m")]);
     const waiting = Array.from({ length: 1000 }, () => route(fleet, "m"));
     expect((await failureOf(route(fleet, "m"))).retryAfterS).toBeGreaterThanOrEqual(1);
@@ -219,7 +219,7 @@ describe("attached engines", () => {
     await expect(engine.health()).rejects.toMatchObject({ code: "unavailable" });
   });
 
-  it("without text generation are refused by name of what they lack", async () => {
+  it("are refused without text generation, with the name of the missing feature", async () => {
     const embeddings: Engine = {
       model: { contextLength: 512, chatTemplate: null, bosToken: "", eosToken: "" },
       health: async () => {},
@@ -233,19 +233,19 @@ describe("attached engines", () => {
     });
   });
 
-  it("a failure of the engine reaches the caller as it is", async () => {
+  it("pass their error to the caller unchanged", async () => {
     const attach = () => createFakeEngine({ failure: () => ({ code: "overloaded", afterTokens: 1 }) });
     const routed = await route(fleetOf([alwaysOnSpec("m", { attach })]), "m");
     await expect(generate(routed, "a b c")).rejects.toMatchObject({ code: "overloaded" });
   });
 });
 
-/** Clients that send one request after the other until they are told to stop; what failed is kept. */
+/** Starts clients that send one request after the other until `stop`, and collects their failures. */
 function startLoad(fleet: Fleet, deployment: string, clients: number) {
   const failures: unknown[] = [];
   const templates = new Set<string | null>();
   let isOver = false;
-  let replies = 0;
+  let responses = 0;
   const running = Array.from({ length: clients }, async () => {
     while (!isOver) {
       try {
@@ -253,7 +253,7 @@ function startLoad(fleet: Fleet, deployment: string, clients: number) {
         const events = await generate(engine, "wait 20");
         expect(events.at(-1)).toMatchObject({ type: "end", aborted: false });
         templates.add(engine.model.chatTemplate);
-        replies++;
+        responses++;
       } catch (error) {
         failures.push(error);
       }
@@ -262,7 +262,7 @@ function startLoad(fleet: Fleet, deployment: string, clients: number) {
   return {
     failures,
     templates,
-    replies: () => replies,
+    responses: () => responses,
     async stop() {
       isOver = true;
       await Promise.all(running);
@@ -271,8 +271,8 @@ function startLoad(fleet: Fleet, deployment: string, clients: number) {
 }
 
 describe("a deployment under load", () => {
-  /** Between none and three replicas, and quick to change its mind. */
-  const elastic = (more: Partial<DeploymentSpec> = {}): DeploymentSpec => ({
+  /** A deployment with 0 to 3 replicas and scaling windows below a second. */
+  const elastic = (overrides: Partial<DeploymentSpec> = {}): DeploymentSpec => ({
     ...model("d"),
     minReplicas: 0,
     maxReplicas: 3,
@@ -284,30 +284,30 @@ describe("a deployment under load", () => {
       loadTargets: { default: 0.8 },
     },
     lastUsedMs: 0,
-    ...more,
+    ...overrides,
   });
   const ready = (fleet: Fleet) => fleet.status().filter(({ stage }) => stage === "ready").length;
 
-  it("grows from nothing to three replicas and shrinks to nothing again; no request fails", async () => {
+  it("grows from nothing to three replicas and shrinks to nothing again, and no request fails", async () => {
     const fleet = fleetOf([elastic()]);
     expect(fleet.observe("d")).toMatchObject({ desiredReplicas: 0, replicas: [], lastRequestAtMs: null });
     const load = startLoad(fleet, "d", 30);
     await until(() => ready(fleet) === 3);
     const pids = fleet.status().map(({ pid }) => pid!);
-    const replies = load.replies();
-    await until(() => load.replies() > replies + 100);
+    const responses = load.responses();
+    await until(() => load.responses() > responses + 100);
     await load.stop();
     const rest = startLoad(fleet, "d", 1);
     await until(() => fleet.status().length === 1);
     await rest.stop();
     await until(() => fleet.status().length === 0);
     for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
-    // And again.
+    // A deployment that was scaled to zero wakes up for a request.
     expect(await generate(await route(fleet, "d"), "back")).toHaveLength(3);
     expect([...load.failures, ...rest.failures]).toEqual([]);
   });
 
-  it("is moved to another revision replica by replica; no request fails", async () => {
+  it("is moved to another revision replica by replica, and no request fails", async () => {
     const revision = (path: string) =>
       elastic({
         revision: path,
@@ -318,7 +318,7 @@ describe("a deployment under load", () => {
     const fleet = fleetOf([revision("old")]);
     await until(() => ready(fleet) === 2);
     const load = startLoad(fleet, "d", 6);
-    await until(() => load.replies() > 20);
+    await until(() => load.responses() > 20);
     expect([...load.templates]).toEqual(["old"]);
     fleet.apply(revision("new"));
     let fewest = 2;
@@ -328,8 +328,8 @@ describe("a deployment under load", () => {
       return ready(fleet) === 2 && fleet.status().every(({ pid }) => pid !== null && !pids.includes(pid));
     });
     load.templates.clear();
-    const replies = load.replies();
-    await until(() => load.replies() > replies + 20);
+    const responses = load.responses();
+    await until(() => load.responses() > responses + 20);
     await load.stop();
     expect(load.failures).toEqual([]);
     expect([...load.templates]).toEqual(["new"]);
@@ -354,7 +354,7 @@ describe("a deployment under load", () => {
   });
 });
 
-describe("closing", () => {
+describe("closing the fleet", () => {
   it("lets running work finish, takes no new work and leaves no process", async () => {
     const fleet = fleetOf([model("m")]);
     const engine = await route(fleet, "m");
@@ -375,7 +375,7 @@ describe("closing", () => {
     expect(fleet.status()).toEqual([]);
   });
 
-  it("work that doesn't finish in the grace fails as unavailable", async () => {
+  it("fails work as unavailable that doesn't finish in the grace", async () => {
     const fleet = fleetOf([model("m")]);
     const running = await hold(await route(fleet, "m"));
     const lost = expect(running.next()).rejects.toMatchObject({ code: "unavailable" });
@@ -383,19 +383,19 @@ describe("closing", () => {
     await lost;
   });
 
-  it("a starting replica is ended, and requests that wait for it are refused", async () => {
+  it("ends a starting replica, and refuses the requests that wait for it", async () => {
     const fleet = fleetOf([model("m")]);
     const waiting = failureOf(route(fleet, "m"));
     await fleet.close(600_000);
     expect((await waiting).message).toBe("The server is stopping.");
   });
 
-  it("a fleet that has nothing to run closes", async () => {
+  it("succeeds when the fleet has nothing to run", async () => {
     await fleetOf([]).close(1000);
   });
 });
 
-describe("a spec that no fleet can carry out is refused", () => {
+describe("the fleet refuses a spec that it can't run", () => {
   const weights = { file: "w", sha256: "0".repeat(64), sizeBytes: 1, sources: ["ftp:x"] };
   const command = (...argv: string[]) =>
     alwaysOnSpec("m", { command: argv, weights: null, upstreamModel: "m" });

@@ -67,15 +67,15 @@ export interface RouteRequest extends RoutingHints {
 
 export interface Fleet {
   /**
-   * Sets what should run under the spec's id from now on. Starts replicas in the background; their failures stand in
-   * `observe`.
+   * Sets what should run under the spec's id from now on. Starts replicas in the background; `observe` shows
+   * their failures.
    * @throws AppError FAILED_PRECONDITION with a public message when no fleet can run the spec.
    */
   apply(spec: DeploymentSpec): void;
   /** Refuses new requests and lets running ones finish for at most `graceMs`; resolves once no replica is left. */
   remove(id: string, options: { graceMs: number }): Promise<void>;
   /**
-   * Gives a request a replica; waits at most `coldStartMs` for one that is starting, is full or is loading the LoRA. The
+   * Leases a replica to a request; waits at most `coldStartMs` for one that is starting, is full or is loading the LoRA. The
    * request then runs with that LoRA.
    * @throws AppError UNAVAILABLE with `retryAfterS`; FAILED_PRECONDITION when the LoRA can't be loaded; the signal's
    * reason when it is aborted.
@@ -102,7 +102,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
 class DynamicFleet implements Fleet {
   readonly #options: FleetOptions;
-  readonly #inventory: DeviceAllocator;
+  readonly #deviceAllocator: DeviceAllocator;
   readonly #boot: BootOptions;
   readonly #deployments = new Map<string, Deployment>();
   /** Removed deployments that still have replicas. */
@@ -113,12 +113,12 @@ class DynamicFleet implements Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    this.#inventory = new DeviceAllocator(options.host);
+    this.#deviceAllocator = new DeviceAllocator(options.host);
     this.#boot = {
       ...options,
       clock: options.clock ?? systemClock,
       loadTimeoutMs: options.loadTimeoutMs ?? 600_000,
-      deviceAllocator: this.#inventory,
+      deviceAllocator: this.#deviceAllocator,
       onProgress: (model, progress) => options.onProgress?.(model, progress),
     };
   }
@@ -168,7 +168,7 @@ class DynamicFleet implements Fleet {
   }
 
   host(): HostStatus {
-    return this.#inventory.status();
+    return this.#deviceAllocator.status();
   }
 
   close(graceMs: number): Promise<void> {

@@ -8,7 +8,7 @@ import { parseWeightsSource } from "./weights/source.ts";
 
 /** Fetches a file or folder to this host. It is called at every start, and so it keeps a cache. */
 export interface Fetchable {
-  /** Gives the local path. @param onPhase takes a public sentence on the progress. @throws AppError with a public message. */
+  /** Returns the local path. @param onPhase gets public sentences on the progress. @throws AppError with a public message. */
   fetch(signal: AbortSignal, onPhase: (message: string) => void): Promise<string>;
 }
 
@@ -67,13 +67,13 @@ export interface Accelerators {
   count: number;
 }
 
-/** What a deployment runs. */
+/** The desired state of a deployment. */
 export interface DeploymentSpec {
   /** The deployment's full name; the model's full name for models that the platform always runs. */
   id: string;
   /** The model's full name. */
   model: string;
-  /** Identifies what a replica runs. Replicas of another revision are replaced one by one, after their running work. */
+  /** Identifies the replicas' model and options. Replicas of another revision are replaced one by one, after their running work. */
   revision: string;
   engine: ProcessEngine | CommandEngine | AttachedEngine;
   /** 0–64. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Json, openStream, post, type Reply, stream } from "../../test/harness/http.ts";
+import { type HttpResponse, type Json, openStream, post, stream } from "../../test/harness/http.ts";
 import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../engine/fake-engine.ts";
 import { AppError } from "../lib/errors.ts";
 import type { UsageRow } from "../metering/usage/service.ts";
@@ -32,8 +32,8 @@ async function rows(): Promise<UsageRow[]> {
   return inference.ledger.list({ accountId: "local" });
 }
 
-async function rowOf(reply: Pick<Reply, "headers">): Promise<UsageRow | undefined> {
-  return (await rows()).find((row) => row.id.replaceAll("-", "") === reply.headers["x-request-id"]);
+async function rowOf(response: Pick<HttpResponse, "headers">): Promise<UsageRow | undefined> {
+  return (await rows()).find((row) => row.id.replaceAll("-", "") === response.headers["x-request-id"]);
 }
 
 beforeAll(async () => {
@@ -53,20 +53,20 @@ afterAll(() => inference.close());
 describe("a whole response", () => {
   test("has OpenAI's shape, the engine's usage and the timing headers", async () => {
     use({ cachedTokens: () => 2 });
-    const reply = await post(target, CHAT, chat());
-    expect(reply.status).toBe(200);
-    expect(reply.json).toMatchObject({
+    const response = await post(target, CHAT, chat());
+    expect(response.status).toBe(200);
+    expect(response.json).toMatchObject({
       object: "chat.completion",
       model: MODEL,
       choices: [
         { index: 0, message: { role: "assistant", content: "one two three four" }, finish_reason: "stop" },
       ],
     });
-    const { usage } = reply.json;
+    const { usage } = response.json;
     expect(usage.total_tokens).toBe(usage.prompt_tokens + usage.completion_tokens);
     expect(usage.prompt_tokens_details.cached_tokens).toBe(2);
-    expect(reply.headers["fireworks-prompt-tokens"]).toBe(String(usage.prompt_tokens));
-    expect(await rowOf(reply)).toMatchObject({
+    expect(response.headers["fireworks-prompt-tokens"]).toBe(String(usage.prompt_tokens));
+    expect(await rowOf(response)).toMatchObject({
       endpoint: "chat/completions",
       model: MODEL,
       replica: "replica-0",
@@ -80,8 +80,8 @@ describe("a whole response", () => {
 
   test("has n choices in their order, each with its finish reason", async () => {
     use({ reply: (_, choice) => `choice ${choice}` });
-    const reply = await post(target, COMPLETIONS, { model: MODEL, prompt: "x", n: 3 });
-    expect(reply.json.choices.map((c: Json) => [c.index, c.text, c.finish_reason, c.logprobs])).toEqual([
+    const response = await post(target, COMPLETIONS, { model: MODEL, prompt: "x", n: 3 });
+    expect(response.json.choices.map((c: Json) => [c.index, c.text, c.finish_reason, c.logprobs])).toEqual([
       [0, "choice 0", "stop", null],
       [1, "choice 1", "stop", null],
       [2, "choice 2", "stop", null],
@@ -90,16 +90,16 @@ describe("a whole response", () => {
 
   test("names the fallback model in a header when it replaces the requested model", async () => {
     use({});
-    const reply = await post(target, CHAT, chat({ model: "big" }));
-    expect(reply.json.model).toBe(MODEL);
-    expect(reply.headers["x-hearth-fallback-model"]).toBe(MODEL);
+    const response = await post(target, CHAT, chat({ model: "big" }));
+    expect(response.json.model).toBe(MODEL);
+    expect(response.headers["x-hearth-fallback-model"]).toBe(MODEL);
   });
 
   test("is a 400 that names the sampling parameter which the engine lacks", async () => {
     use({ capabilities: { sampling: ["temperature"] } });
-    const reply = await post(target, CHAT, chat({ top_k: 3 }));
-    expect(reply.status).toBe(400);
-    expect(reply.json.error).toMatchObject({ code: "BAD_REQUEST", param: "top_k" });
+    const response = await post(target, CHAT, chat({ top_k: 3 }));
+    expect(response.status).toBe(400);
+    expect(response.json.error).toMatchObject({ code: "BAD_REQUEST", param: "top_k" });
   });
 
   test.each([
@@ -116,9 +116,9 @@ describe("a whole response", () => {
     [{ prompt_cache_max_len: 1 }, "prompt_cache_max_len"],
   ])("is a 400 that names the parameter of %j when the engine lacks its feature", async (extra, param) => {
     use({ capabilities: { features: [] } });
-    const reply = await post(target, COMPLETIONS, { model: MODEL, prompt: "x", ...extra });
-    expect(reply.status).toBe(400);
-    expect(reply.json.error).toMatchObject({ code: "BAD_REQUEST", param });
+    const response = await post(target, COMPLETIONS, { model: MODEL, prompt: "x", ...extra });
+    expect(response.status).toBe(400);
+    expect(response.json.error).toMatchObject({ code: "BAD_REQUEST", param });
   });
 
   test("never interprets the text of a message as a template", async () => {
@@ -134,13 +134,13 @@ describe("a stream", () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: "grapheme", maxLength: 40 }), async (text) => {
         use({ reply: () => text });
-        const reply = await stream(target, CHAT, chat());
-        expect(reply.text).toBe(text);
-        expect(reply.done && reply.whole).toBe(true);
-        const withUsage = reply.chunks.filter((chunk) => "usage" in chunk);
+        const response = await stream(target, CHAT, chat());
+        expect(response.text).toBe(text);
+        expect(response.done && response.whole).toBe(true);
+        const withUsage = response.chunks.filter((chunk) => "usage" in chunk);
         expect(withUsage).toHaveLength(1);
         expect(withUsage[0].choices[0].finish_reason).toBe("stop");
-        expect(reply.chunks[0].choices[0].delta).toEqual({ role: "assistant", content: "" });
+        expect(response.chunks[0].choices[0].delta).toEqual({ role: "assistant", content: "" });
       }),
       { numRuns: 30 },
     );
@@ -159,11 +159,11 @@ describe("a stream", () => {
 
   test("ends with an error event after a failure, and leaves a row", async () => {
     use({ failure: () => ({ code: "unavailable", afterTokens: 2 }) });
-    const reply = await stream(target, CHAT, chat());
-    expect(reply.status).toBe(200);
-    expect(reply.chunks.at(-1).error).toMatchObject({ code: "UNAVAILABLE", type: "server_error" });
-    expect(reply.done && reply.whole).toBe(true);
-    expect(await rowOf(reply)).toMatchObject({ outcome: "error", completionTokens: 2 });
+    const response = await stream(target, CHAT, chat());
+    expect(response.status).toBe(200);
+    expect(response.chunks.at(-1).error).toMatchObject({ code: "UNAVAILABLE", type: "server_error" });
+    expect(response.done && response.whole).toBe(true);
+    expect(await rowOf(response)).toMatchObject({ outcome: "error", completionTokens: 2 });
   });
 
   test("stops when its client leaves, who is billed for the tokens generated so far", async () => {
@@ -173,17 +173,17 @@ describe("a stream", () => {
       gate: ({ token }) => (token < 3 ? undefined : new Promise((resolve) => (release = resolve))),
     });
     const open = await openStream(target, CHAT, chat());
-    await open.read((reply) => reply.text.length > 2);
+    await open.read((response) => response.text.length > 2);
     open.drop();
     // The gate holds token 3 until the server has noticed that the client is gone.
     await expect.poll(() => engine.active).toBe(1);
     await expect
       .poll(async () => {
         release();
-        return (await rowOf(open.reply))?.outcome;
+        return (await rowOf(open.response))?.outcome;
       })
       .toBe("cancelled");
-    const row = await rowOf(open.reply);
+    const row = await rowOf(open.response);
     expect(row?.completionTokens).toBeGreaterThanOrEqual(2);
     expect(row?.completionTokens).toBeLessThan(8);
     expect(engine.active).toBe(0);
@@ -203,11 +203,11 @@ describe("a failed request", () => {
     async (code, status, publicCode, retryAfter) => {
       use({ failure: () => ({ code, afterTokens: 0 }) });
       for (const body of [chat(), chat({ stream: true })]) {
-        const reply = await post(target, CHAT, body);
-        expect(reply.status).toBe(status);
-        expect(reply.json.error).toMatchObject({ code: publicCode, object: "error" });
-        expect(reply.headers["retry-after"]).toBe(retryAfter);
-        expect(await rowOf(reply)).toMatchObject({ status, outcome: status < 500 ? "rejected" : "error" });
+        const response = await post(target, CHAT, body);
+        expect(response.status).toBe(status);
+        expect(response.json.error).toMatchObject({ code: publicCode, object: "error" });
+        expect(response.headers["retry-after"]).toBe(retryAfter);
+        expect(await rowOf(response)).toMatchObject({ status, outcome: status < 500 ? "rejected" : "error" });
       }
     },
   );
@@ -228,9 +228,9 @@ describe("a failed request", () => {
         throw new Error("secret path /etc/passwd");
       },
     });
-    const reply = await post(target, CHAT, chat());
-    expect(reply.status).toBe(500);
-    expect(reply.text).not.toMatch(/secret|passwd|at /);
+    const response = await post(target, CHAT, chat());
+    expect(response.status).toBe(500);
+    expect(response.text).not.toMatch(/secret|passwd|at /);
   });
 
   test("leaves exactly one row, like a successful one", async () => {

@@ -47,9 +47,9 @@ async function exhaust(): Promise<void> {
 
 describe("the headers of an account's limits", () => {
   test("are on a whole response and include its own usage", async () => {
-    const reply = await post(target, CHAT, chat());
-    const { prompt_tokens, completion_tokens } = reply.json.usage;
-    expect(limitHeaders(reply.headers)).toEqual({
+    const response = await post(target, CHAT, chat());
+    const { prompt_tokens, completion_tokens } = response.json.usage;
+    expect(limitHeaders(response.headers)).toEqual({
       "x-ratelimit-limit-requests": "60",
       "x-ratelimit-limit-tokens-prompt": "60000",
       "x-ratelimit-limit-tokens-generated": "6000",
@@ -66,30 +66,30 @@ describe("the headers of an account's limits", () => {
     expect(Object.keys(headers)).toHaveLength(7);
     expect(headers["x-ratelimit-remaining-tokens-generated"]).toBe("5950");
     const { usage } = (await post(target, COMPLETIONS, { model: MODEL, prompt: "a b" })).json;
-    const reply = await post(target, COMPLETIONS, { model: MODEL, prompt: "a b", temperature: 0 });
-    const used = Number(reply.headers["x-ratelimit-remaining-tokens-generated"]);
+    const response = await post(target, COMPLETIONS, { model: MODEL, prompt: "a b", temperature: 0 });
+    const used = Number(response.headers["x-ratelimit-remaining-tokens-generated"]);
     expect(used).toBeGreaterThan(5_950 - 2 * usage.completion_tokens);
-    expect(reply.headers["x-ratelimit-remaining-requests"]).toBe("57");
+    expect(response.headers["x-ratelimit-remaining-requests"]).toBe("57");
   });
 
   test("count every choice of every prompt", async () => {
-    const reply = await post(target, COMPLETIONS, { model: MODEL, prompt: ["a", "b", "c"], n: 4 });
-    expect(reply.headers["x-ratelimit-remaining-requests"]).toBe("48");
+    const response = await post(target, COMPLETIONS, { model: MODEL, prompt: ["a", "b", "c"], n: 4 });
+    expect(response.headers["x-ratelimit-remaining-requests"]).toBe("48");
   });
 
   test("are not on responses of the account's own deployment", async () => {
-    const reply = await post(target, CHAT, chat({ model: OWN }));
-    expect(reply.status).toBe(200);
-    expect(limitHeaders(reply.headers)).toEqual({});
+    const response = await post(target, CHAT, chat({ model: OWN }));
+    expect(response.status).toBe(200);
+    expect(limitHeaders(response.headers)).toEqual({});
   });
 });
 
 describe("a request beyond the guaranteed limits", () => {
   test("runs with low priority and says so in a header, streamed or not", async () => {
     await exhaust();
-    const reply = await post(target, CHAT, chat());
-    expect(reply.status).toBe(200);
-    expect(reply.headers["x-ratelimit-over-limit"]).toBe("yes");
+    const response = await post(target, CHAT, chat());
+    expect(response.status).toBe(200);
+    expect(response.headers["x-ratelimit-over-limit"]).toBe("yes");
     const streamed = await stream(target, CHAT, chat({ stream: true }));
     expect(streamed.headers["x-ratelimit-over-limit"]).toBe("yes");
     expect(engine.requests.map(({ priority }) => priority)).toEqual([undefined, "low", "low"]);
@@ -101,14 +101,14 @@ describe("a request beyond the guaranteed limits", () => {
   test("gets a 429 with retry-after and leaves a row while the deployment is overloaded", async () => {
     await exhaust();
     isOverloaded = true;
-    const reply = await post(target, CHAT, chat());
-    expect(reply.status).toBe(429);
-    expect(reply.headers["retry-after"]).toBe("5");
-    expect(limitHeaders(reply.headers)).toMatchObject({
+    const response = await post(target, CHAT, chat());
+    expect(response.status).toBe(429);
+    expect(response.headers["retry-after"]).toBe("5");
+    expect(limitHeaders(response.headers)).toMatchObject({
       "x-ratelimit-over-limit": "yes",
       "x-ratelimit-remaining-requests": "0",
     });
-    expect(reply.json.error).toMatchObject({ type: "rate_limit_error", code: "RATE_LIMIT_EXCEEDED" });
+    expect(response.json.error).toMatchObject({ type: "rate_limit_error", code: "RATE_LIMIT_EXCEEDED" });
     await inference?.ledger.flush();
     const [row] = (await inference?.ledger.list({ accountId: "local" }))!.filter(
       ({ status }) => status === 429,
@@ -120,9 +120,9 @@ describe("a request beyond the guaranteed limits", () => {
 test("a request beyond the hard limit gets a 429 and never reaches an engine", async () => {
   await exhaust();
   await post(target, COMPLETIONS, { model: MODEL, prompt: "a", max_tokens: 1, n: 40 });
-  const reply = await post(target, CHAT, chat());
-  expect(reply.status).toBe(429);
-  expect(Number(reply.headers["retry-after"])).toBeGreaterThanOrEqual(1);
+  const response = await post(target, CHAT, chat());
+  expect(response.status).toBe(429);
+  expect(Number(response.headers["retry-after"])).toBeGreaterThanOrEqual(1);
   expect(engine.requests).toHaveLength(2);
 });
 
@@ -132,8 +132,8 @@ test("a client that leaves is charged only for the tokens it used", async () => 
   opened.drop();
   await untilDone();
   engine = createFakeEngine();
-  const reply = await post(target, CHAT, chat({ max_tokens: 1 }));
-  expect(Number(reply.headers["x-ratelimit-remaining-tokens-generated"])).toBeGreaterThan(5_990);
+  const response = await post(target, CHAT, chat({ max_tokens: 1 }));
+  expect(Number(response.headers["x-ratelimit-remaining-tokens-generated"])).toBeGreaterThan(5_990);
 });
 
 async function untilDone(): Promise<void> {

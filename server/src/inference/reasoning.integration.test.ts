@@ -140,8 +140,8 @@ describe("a reasoning model", () => {
     [{ thinking: { type: "enabled", budget_tokens: 5 } }, "thinking.budget_tokens"],
   ])("refuses %j with a 400 that names the field", async (extra, param) => {
     answer("x");
-    const reply = await post(target, CHAT, chat(extra));
-    expect(reply.status).toBe(400);
-    expect(reply.json.error.param).toBe(param);
+    const response = await post(target, CHAT, chat(extra));
+    expect(response.status).toBe(400);
+    expect(response.json.error.param).toBe(param);
   });
 });

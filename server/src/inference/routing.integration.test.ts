@@ -43,16 +43,16 @@ const lastRouted = () => inference.routed.at(-1);
 describe("a request", () => {
   test("goes to the deployment and LoRA of its model, and its response has the model's name", async () => {
     route = { lora: "accounts/acme/deployedModels/l" };
-    const reply = await chat();
-    expect(reply.status, reply.text).toBe(200);
-    expect(reply.json.model).toBe("m");
+    const response = await chat();
+    expect(response.status, response.text).toBe(200);
+    expect(response.json.model).toBe("m");
     expect(lastRouted()).toMatchObject({ deployment: DEPLOYMENT, lora: "accounts/acme/deployedModels/l" });
   });
 
   test("for a LoRA that could not be loaded gets a 412 with the reason", async () => {
-    const reply = await chat({ model: "broken" });
-    expect(reply.status).toBe(412);
-    expect(reply.json.error).toMatchObject({
+    const response = await chat({ model: "broken" });
+    expect(response.status).toBe(412);
+    expect(response.json.error).toMatchObject({
       code: "FAILED_PRECONDITION",
       message: "Its tensors don't fit.",
     });
@@ -78,10 +78,10 @@ describe("a request", () => {
       await chat({ messages });
       return lastRouted()?.promptPrefix as string;
     };
-    const one = await prefixOf([system, { role: "user", content: "a" }]);
-    const two = await prefixOf([system, { role: "user", content: [{ type: "text", text: "b" }] }]);
-    expect(one.slice(0, -2)).toBe(two.slice(0, -2));
-    expect(one).toContain(system.content);
+    const prefixA = await prefixOf([system, { role: "user", content: "a" }]);
+    const prefixB = await prefixOf([system, { role: "user", content: [{ type: "text", text: "b" }] }]);
+    expect(prefixA.slice(0, -2)).toBe(prefixB.slice(0, -2));
+    expect(prefixA).toContain(system.content);
     const completion = async (prompt: unknown) => {
       await post(inference.target, COMPLETIONS, { model: "m", prompt, max_tokens: 1 });
       return lastRouted()?.promptPrefix;

@@ -63,7 +63,7 @@ describe("time zones", () => {
   });
 });
 
-it("the last time is one the expression names, is not in the future, and none lies after it", () => {
+it("the last time matches the expression, is not in the future, and is the latest such time", () => {
   const field = (least: number, most: number) =>
     fc.oneof(fc.constant("*"), fc.integer({ min: least, max: most }).map(String));
   const text = fc.tuple(field(0, 59), field(0, 23), fc.constant("*"), fc.constant("*"), field(0, 6));

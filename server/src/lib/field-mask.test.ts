@@ -94,7 +94,7 @@ describe("a patch", () => {
   });
 
   test("with its own paths sets every field of the body and changes no other", () => {
-    const thing = fc.record(
+    const resource = fc.record(
       {
         displayName: fc.string(),
         policy: fc.record(
@@ -111,7 +111,7 @@ describe("a patch", () => {
       { requiredKeys: [] },
     );
     fc.assert(
-      fc.property(thing, thing, (now, body) => {
+      fc.property(resource, resource, (now, body) => {
         const merged = mergePatch(now, body, updatePaths(undefined, body, Schema));
         const emptied = body.policy !== undefined && Object.keys(body.policy).length === 0;
         const policy = emptied ? {} : { ...now.policy, ...body.policy };

@@ -24,7 +24,7 @@ const refusalOf = (text: string): AppError => {
 };
 
 describe("a filter is checked against the fields", () => {
-  const value = (comparator: string, given: unknown) => ({ kind: "value", comparator, value: given });
+  const value = (comparator: string, operand: unknown) => ({ kind: "value", comparator, value: operand });
   test.each<[string, string, unknown]>([
     ["display_name = x", "displayName", { kind: "text", pieces: ["x"], contains: false }],
     ["displayName = x*", "displayName", { kind: "text", pieces: ["x", ""], contains: false }],

@@ -25,7 +25,7 @@ export type FilterNode =
       position: number;
     };
 
-export const MAX_FILTER_LENGTH = 4_096;
+const MAX_FILTER_LENGTH = 4_096;
 /** Bounds the SQL that a filter is compiled to: one condition for each comparison. */
 export const MAX_FILTER_TERMS = 100;
 /** Bounds the recursion: most nested parentheses. */

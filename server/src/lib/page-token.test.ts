@@ -34,9 +34,9 @@ describe("a page token", () => {
   });
 
   test("reveals nothing without the secret, neither its content nor whether two tokens are equal", () => {
-    const one = sealPageToken(secret, "a", "accounts/secret");
-    expect(Buffer.from(one, "base64url").toString("latin1")).not.toContain("secret");
-    expect(sealPageToken(secret, "a", "accounts/secret")).not.toBe(one);
+    const token = sealPageToken(secret, "a", "accounts/secret");
+    expect(Buffer.from(token, "base64url").toString("latin1")).not.toContain("secret");
+    expect(sealPageToken(secret, "a", "accounts/secret")).not.toBe(token);
   });
 
   test.each(["x", "a b", "eyJhIjoxfQ", "A".repeat(40), "A".repeat(100_000)])("is not %.20s", (token) => {

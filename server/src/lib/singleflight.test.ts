@@ -4,16 +4,16 @@ import { Singleflight } from "./singleflight.ts";
 function pending() {
   const starts: AbortSignal[] = [];
   let settle = (_value: string): void => {};
-  let tell = (_message: string): void => {};
+  let sendMessage = (_message: string): void => {};
   const work = (signal: AbortSignal, report: (message: string) => void): Promise<string> => {
     starts.push(signal);
-    tell = report;
+    sendMessage = report;
     return new Promise((resolve, reject) => {
       settle = resolve;
       signal.addEventListener("abort", () => reject(signal.reason));
     });
   };
-  return { starts, work, settle: (value: string) => settle(value), tell: (message: string) => tell(message) };
+  return { starts, work, settle: (value: string) => settle(value), sendMessage: (message: string) => sendMessage(message) };
 }
 
 const { signal } = new AbortController();
@@ -55,14 +55,14 @@ describe("singleflight work", () => {
   test("reports its progress to every caller, and fails for all of them", async () => {
     const shared = new Singleflight<string>();
     const heard: string[] = [];
-    const { work, tell } = pending();
+    const { work, sendMessage } = pending();
     const abort = new AbortController();
     const runs = ["x", "y"].map((name) =>
       shared.run("a", abort.signal, work, (message) => heard.push(name + message)),
     );
-    tell("1");
+    sendMessage("1");
     abort.abort(new Error("gone"));
-    tell("2");
+    sendMessage("2");
     expect((await Promise.allSettled(runs)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
     expect(heard.slice(0, 2)).toEqual(["x1", "y1"]);
   });

@@ -5,7 +5,7 @@ import { checkNewId, randomId } from "./resource-ids.ts";
 import { parseTimestamp } from "./timestamps.ts";
 
 describe("durations", () => {
-  test("of any number of milliseconds are parsed as they were formatted", () => {
+  test("are parsed as they were formatted, for any number of milliseconds", () => {
     fc.assert(fc.property(fc.nat(10 ** 12), (ms) => parseDuration(formatDuration(ms)) === ms));
     expect(formatDuration(1_999.6)).toBe("2s");
   });

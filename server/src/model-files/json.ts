@@ -111,9 +111,9 @@ export class JsonObject {
     return value === undefined ? undefined : this.within(key, value);
   }
 
-  /** Wraps a value from within this object. @param place the value's position, for errors: "added_tokens[3]" */
-  within(place: string, value: unknown): JsonObject {
-    return new JsonObject(this.file, value, `${this.#path}${place}.`);
+  /** Wraps a value from within this object. @param position the value's position, for errors: "added_tokens[3]" */
+  within(position: string, value: unknown): JsonObject {
+    return new JsonObject(this.file, value, `${this.#path}${position}.`);
   }
 
   #required<T>(key: string, value: T | undefined): T {

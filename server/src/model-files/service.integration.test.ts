@@ -79,9 +79,9 @@ test("an aborted conversion leaves no files and rejects with the signal's reason
     convertToGguf(model, join(folder, "x.gguf"), { type: "F16", signal: AbortSignal.abort(reason) }),
   ).rejects.toBe(reason);
   const abort = new AbortController();
-  const given = convertToGguf(model, join(folder, "x.gguf"), { type: "F16", signal: abort.signal });
+  const conversion = convertToGguf(model, join(folder, "x.gguf"), { type: "F16", signal: abort.signal });
   abort.abort(reason);
-  await expect(given).rejects.toBe(reason);
+  await expect(conversion).rejects.toBe(reason);
   expect(await readdir(folder)).toEqual([]);
 });
 

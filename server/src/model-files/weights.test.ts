@@ -43,7 +43,7 @@ const tensor = (
   shape,
   data_offsets: [start, end],
 });
-const one = (name: string) => ({ name, shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) });
+const tinyTensor = (name: string) => ({ name, shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) });
 
 describe("a safetensors file", () => {
   test("returns its tensors, including empty ones and scalars", async () => {
@@ -102,7 +102,7 @@ describe("a safetensors file", () => {
   });
 
   test("with a header larger than the file or the limit is refused", async () => {
-    const bytes = safetensors([one("a")], "F32");
+    const bytes = safetensors([tinyTensor("a")], "F32");
     bytes.writeBigUInt64LE(BigInt(bytes.length), 0);
     await writeFile(join(folder, FILE), bytes);
     expect(await open()).toMatch(/shorter than its header says/);
@@ -114,7 +114,7 @@ describe("a safetensors file", () => {
   });
 
   test("that is truncated or corrupted is read or refused, and no other kind of error occurs", async () => {
-    const bytes = safetensors([one("a"), one("b")], "F32");
+    const bytes = safetensors([tinyTensor("a"), tinyTensor("b")], "F32");
     await fc.assert(
       fc.asyncProperty(
         fc.nat(bytes.length),
@@ -137,7 +137,7 @@ describe("the weights of a folder", () => {
     for (const [name, bytes] of files) await writeFile(join(folder, name), bytes);
     return open();
   };
-  const [a, b] = [safetensors([one("a")], "F32"), safetensors([one("b")], "BF16")];
+  const [a, b] = [safetensors([tinyTensor("a")], "F32"), safetensors([tinyTensor("b")], "BF16")];
 
   test("can be in several files", async () => {
     expect(
@@ -154,7 +154,7 @@ describe("the weights of a folder", () => {
 
   test("must not be in two files", async () => {
     const twice = { a: "1.safetensors", b: "2.safetensors" };
-    const both = safetensors([one("b"), one("a")], "F32");
+    const both = safetensors([tinyTensor("b"), tinyTensor("a")], "F32");
     expect(await shards(twice, ["1.safetensors", a], ["2.safetensors", both])).toMatch(/in another file too/);
   });
 

@@ -20,32 +20,32 @@ beforeAll(async () => {
 afterAll(() => test.close());
 beforeEach(() => test.fleet.reset());
 
-async function deploy(who: TestUser, body: object): Promise<string> {
-  const account = who.principal.accountId;
-  const made = await test.call(who.key, "POST", `/v1/accounts/${account}/deployments`, body);
+async function deploy(user: TestUser, body: object): Promise<string> {
+  const account = user.principal.accountId;
+  const made = await test.call(user.key, "POST", `/v1/accounts/${account}/deployments`, body);
   expect(made.status, made.text).toBe(200);
   await test.settle();
   return made.json.name;
 }
 
-const resolve = (who: TestUser, name: string) => test.orchestrator.resolve(who.principal, name);
+const resolve = (user: TestUser, name: string) => test.orchestrator.resolve(user.principal, name);
 const shortOf = (name: string): string => name.replace(/^accounts\/([^/]+)\/\w+\//, "$1/");
 
 describe("a suspended account", () => {
   it("runs no replicas until the suspension ends; other accounts' replicas run on", async () => {
-    const own = await deploy(alice, { baseModel: LIBRARY });
+    const deployed = await deploy(alice, { baseModel: LIBRARY });
     const other = await deploy(bob, { baseModel: LIBRARY });
     test.suspended.add("acme");
     await test.settle();
-    expect([own, other].map((id) => test.fleet.specs.get(id)?.fixedReplicas)).toEqual([0, null]);
+    expect([deployed, other].map((id) => test.fleet.specs.get(id)?.fixedReplicas)).toEqual([0, null]);
     test.suspended.clear();
     await test.settle();
-    expect(test.fleet.specs.get(own)?.fixedReplicas).toBeNull();
-    for (const [who, name] of [
-      [alice, own],
+    expect(test.fleet.specs.get(deployed)?.fixedReplicas).toBeNull();
+    for (const [user, name] of [
+      [alice, deployed],
       [bob, other],
     ] as const) {
-      expect((await test.call(who.key, "DELETE", `/v1/${name}`)).status).toBe(200);
+      expect((await test.call(user.key, "DELETE", `/v1/${name}`)).status).toBe(200);
     }
     await test.settle();
   });
@@ -72,11 +72,11 @@ describe("a change", () => {
 });
 
 describe("names", () => {
-  it("of a model on a deployment, full or short, lead to the deployment and are billed by the full name", async () => {
+  it("that join a model and a deployment, full or short, lead to the deployment and are billed by the full name", async () => {
     const deployment = await deploy(alice, { baseModel: LIBRARY });
     for (const model of [LIBRARY, shortOf(LIBRARY)]) {
-      for (const place of [deployment, shortOf(deployment)]) {
-        expect(resolve(alice, `${model}#${place}`)).toEqual({
+      for (const deploymentPart of [deployment, shortOf(deployment)]) {
+        expect(resolve(alice, `${model}#${deploymentPart}`)).toEqual({
           model: `${LIBRARY}#${deployment}`,
           deployment,
           isolation: "deployment",
@@ -90,7 +90,7 @@ describe("names", () => {
     expect(resolve(alice, shortOf(LIBRARY))).toMatchObject({ model: LIBRARY, deployment });
   });
 
-  it("of a served library model mean the library's; with the deployment they mean the account's own", async () => {
+  it("that are a served library model's mean the library's; with the deployment they mean the account's own", async () => {
     const deployment = await deploy(alice, { baseModel: SERVED });
     for (const name of [SERVED, shortOf(SERVED), "gpt", `${SERVED}#accounts/fireworks/deployments/served`]) {
       expect(resolve(alice, name), name).toMatchObject({ deployment: SERVED, isolation: "account" });
@@ -98,7 +98,7 @@ describe("names", () => {
     expect(resolve(alice, `${SERVED}#${deployment}`).deployment).toBe(deployment);
   });
 
-  it("of a library model that several accounts deploy mean each account's own deployment", async () => {
+  it("that are a library model's mean each account's own deployment when several accounts deploy it", async () => {
     const model = test.models.add("accounts/fireworks/models/popular");
     const [hers, his] = [await deploy(alice, { baseModel: model }), await deploy(bob, { baseModel: model })];
     expect(resolve(alice, model).deployment).toBe(hers);
@@ -144,7 +144,7 @@ describe("names", () => {
     );
   });
 
-  it("of a failed deployment all fail with its reason", async () => {
+  it("all fail with the reason of their failed deployment", async () => {
     test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
     const made = await test.call(alice.key, "POST", "/v1/accounts/acme/deployments", {
       baseModel: test.models.add("accounts/acme/models/broken"),
@@ -161,7 +161,7 @@ describe("names", () => {
     }
   });
 
-  it("of a model with a chat template resolve to a route with that template", async () => {
+  it("resolve to a route with the chat template of their model", async () => {
     const model = test.models.add("accounts/acme/models/templated", { chatTemplate: "{{ messages }}" });
     await deploy(alice, { baseModel: model });
     expect(resolve(alice, model).chatTemplate).toBe("{{ messages }}");
@@ -298,7 +298,7 @@ describe("a deployment that the fleet can't apply", () => {
 });
 
 describe("the route table", () => {
-  const row = (more: Partial<DeployedModelRow>): DeployedModelRow => ({
+  const row = (overrides: Partial<DeployedModelRow>): DeployedModelRow => ({
     accountId: "a",
     id: "x",
     model: LIBRARY,
@@ -319,7 +319,7 @@ describe("the route table", () => {
     createTime: new Date(0),
     updateTime: new Date(0),
     lastUsedTime: new Date(0),
-    ...more,
+    ...overrides,
   });
 
   it("lets an account reach its own and public deployed models alone, whatever others load", () => {
@@ -343,10 +343,10 @@ describe("the route table", () => {
     );
     fc.assert(
       fc.property(rows, accounts, (some, accountId) => {
-        const seen = new Set<string>();
+        const listedNames = new Set<string>();
         const deployedModels = some.map((one, i) => {
-          const isDefault = !seen.has(`${one.accountId} ${one.model}`);
-          seen.add(`${one.accountId} ${one.model}`);
+          const isDefault = !listedNames.has(`${one.accountId} ${one.model}`);
+          listedNames.add(`${one.accountId} ${one.model}`);
           const deployment = `accounts/fireworks/deployments/${one.deployment}`;
           return row({ ...one, id: `x${i}`, isDefault, deployment, servedModel: one.deployment });
         });
@@ -360,25 +360,25 @@ describe("the route table", () => {
         const principal = { ...bob.principal, accountId };
         const mayUse = deployedModels.filter((one) => one.isPublic || one.accountId === accountId);
         const reached = (name: string) => table.find(principal, name, test.clock)?.lora;
-        for (const one of deployedModels) {
-          const name = `accounts/${one.accountId}/deployedModels/${one.id}`;
-          expect(reached(name) === name).toBe(mayUse.includes(one));
-          const onDeployment = reached(`${one.model}#${one.deployment}`);
+        for (const entry of deployedModels) {
+          const name = `accounts/${entry.accountId}/deployedModels/${entry.id}`;
+          expect(reached(name) === name).toBe(mayUse.includes(entry));
+          const onDeployment = reached(`${entry.model}#${entry.deployment}`);
           const ofOwn = mayUse.filter(
-            ({ model, deployment }) => model === one.model && deployment === one.deployment,
+            ({ model, deployment }) => model === entry.model && deployment === entry.deployment,
           );
           const names = ofOwn.map(({ accountId, id }) => `accounts/${accountId}/deployedModels/${id}`);
           expect(onDeployment === undefined ? names.length === 0 : names.includes(onDeployment)).toBe(true);
           const own = deployedModels.find(
-            (x) => x.accountId === accountId && x.model === one.model && x.isDefault,
+            (x) => x.accountId === accountId && x.model === entry.model && x.isDefault,
           );
           if (own !== undefined)
-            expect(reached(one.model)).toBe(`accounts/${accountId}/deployedModels/${own.id}`);
+            expect(reached(entry.model)).toBe(`accounts/${accountId}/deployedModels/${own.id}`);
           else
             expect([
               undefined,
               ...mayUse.map(({ accountId, id }) => `accounts/${accountId}/deployedModels/${id}`),
-            ]).toContain(reached(one.model));
+            ]).toContain(reached(entry.model));
         }
       }),
     );

@@ -215,7 +215,7 @@ export class Orchestrator {
     await this.#lastUsed.flush();
   }
 
-  /** Looks up what has changed; where nothing is known to have, everything, as word of it may have been lost. */
+  /** Reloads the changed accounts; all accounts if none is known to have changed, as a notification may have been lost. */
   async #load(): Promise<void> {
     const stale = this.#stale?.size ? this.#stale : undefined;
     this.#stale = new Set();
@@ -225,7 +225,7 @@ export class Orchestrator {
       this.#stale = null;
       throw error;
     }
-    // First what runs: descriptions of models may take a moment.
+    // Sync the fleet first: loading the descriptions of models may take a moment.
     this.#fleetSync.sync([...this.#deployments.values()], this.#deployedModels);
     await this.#modelInfo.refresh(new Set(this.#deployedModels.map(({ model }) => model)));
     this.#lastUsed.retain(new Set(this.#deployedModels.map(deployedModelName)));

@@ -24,7 +24,7 @@ import { Orchestrator } from "./service.ts";
 
 /**
  * The real fleet over fake engines in this process. Starts succeed at once unless a test holds them or makes them fail.
- * It has a clock of its own: hours of the control plane's clock would be millions of looks of the autoscaler.
+ * It has a clock of its own: hours of the control plane's clock would be millions of samples of the autoscaler.
  */
 export class TestFleet
   implements Pick<Fleet, "apply" | "remove" | "observe" | "diagnostics" | "onChange" | "route" | "close">
@@ -36,11 +36,11 @@ export class TestFleet
   readonly modelsWithoutEngine = new Set<string>();
   /** Where new replicas wait until `release`; null: nowhere. */
   holdAt: "downloading" | "loading" | null = null;
-  /** What every start of a process throws; null: starts succeed. */
+  /** The error of every start of a process; null: starts succeed. */
   startError: Error | null = null;
   /** Whether addons wait until `release` before they are loaded. */
   holdLoras = false;
-  /** What the load of every addon throws; null: loads succeed. */
+  /** The error of every load of an addon; null: loads succeed. */
   loraError: Error | null = null;
   readonly #fleet: Fleet;
   readonly #engines: { engine: FakeEngine; crash(exit: ProcessExit): void }[] = [];
@@ -60,7 +60,7 @@ export class TestFleet
     });
   }
 
-  /** Undoes what a test has set. */
+  /** Restores the defaults that a test has changed. */
   async reset(): Promise<void> {
     this.startError = null;
     this.loraError = null;
@@ -68,7 +68,7 @@ export class TestFleet
     await this.release();
   }
 
-  /** Lets everything go on that is held, and waits until no replica is starting. */
+  /** Lets held starts and loads continue, and waits until no replica is starting. */
   async release(): Promise<void> {
     this.holdAt = null;
     this.holdLoras = false;
@@ -79,7 +79,7 @@ export class TestFleet
     }
   }
 
-  /** Lets the fleet's time pass, and everything happen that is due in it. */
+  /** Moves the fleet's clock forward and runs everything that becomes due. */
   async pass(ms: number): Promise<void> {
     for (let leftMs = ms; leftMs > 0; leftMs -= 250) {
       this.clock.advance(Math.min(250, leftMs));
@@ -94,7 +94,7 @@ export class TestFleet
 
   engineFor(workload: Workload): Required<Pick<DeploymentSpec, "engine" | "concurrency">> {
     const kind = this.modelsWithoutEngine.has(workload.model) ? "missing" : "fake";
-    // The fleet looks at the size of fetched files, and so a start with weights takes real time.
+    // The fleet reads the size of fetched files from the disk, so a start with weights takes real time.
     const weights = this.holdAt === "downloading" ? { fetch: workload.weights } : null;
     return { engine: { kind, weights, options: () => workload }, concurrency: 8 };
   }

@@ -9,13 +9,13 @@ import { SchemaError } from "./json-schema/schema-error.ts";
 const open: GrammarCompiler[] = [];
 
 function compilerWith(options: Partial<GrammarCompilerOptions>): GrammarCompiler {
-  // A busy machine may make more of the time limit.
+  // Far above the time of a compilation, also on a busy machine.
   const compiler = new GrammarCompiler({ timeoutMs: 20_000, ...options });
   open.push(compiler);
   return compiler;
 }
 
-/** For the tests that need nothing special: a thread takes a while to start. */
+/** Shared by the tests without options of their own, because a process takes a while to start. */
 const shared = new GrammarCompiler({ timeoutMs: 20_000 });
 afterAll(() => shared.close());
 
@@ -82,7 +82,7 @@ describe("GrammarCompiler", () => {
     const slow = compiler.compileSchema({ type: "string", pattern: "^(a|b)*a(a|b){8}$" });
     const waiting = compiler.compileSchema({ type: "string", pattern: "^x+$" });
     await Promise.resolve();
-    // Nothing has answered yet: that would take a turn of the event loop.
+    // The process can't have answered yet: that takes a turn of the event loop.
     clock.advance(500);
     await expect(slow).rejects.toThrow("too complex");
     expect(allows((await waiting).grammar, '"xx"')).toBe(true);

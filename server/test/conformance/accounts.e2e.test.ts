@@ -55,7 +55,7 @@ describe("users", () => {
     expectRefusal(await call(admin, "getUser", { params: ofUser("bob") }), "NOT_FOUND", null);
   });
 
-  test("of an account keep at least one admin, and cannot make themselves an admin", async () => {
+  test("include at least one admin of their account, and cannot make themselves an admin", async () => {
     expectRefusal(await call(admin, "deleteUser", { params: ofUser("owner") }), "FAILED_PRECONDITION", null);
     await succeed(admin, "createUser", { params: acme, query: { userId: "eve" }, body: { role: "user" } });
     const { key } = await succeed(admin, "createUserApiKey", { params: ofUser("eve"), body: { apiKey: {} } });
@@ -89,7 +89,7 @@ describe("API keys", () => {
     },
   );
 
-  test("of another account are refused like missing ones", async () => {
+  test("are refused like missing ones when they belong to another account", async () => {
     const { apiKeys } = await succeed(hearth, "listApiKeys", { params: { account_id: "local" } });
     const foreign = { params: { account_id: "local" }, body: { keyId: apiKeys[0].keyId } };
     expectRefusal(await call(admin, "deleteApiKey", foreign), "NOT_FOUND", null);

@@ -51,10 +51,10 @@ beforeAll(async () => {
 });
 afterAll(() => stopServer());
 
-const asked = (script: Script, more: object = {}): Json => ({
+const scriptedRequest = (script: Script, overrides: object = {}): Json => ({
   model: ABLE,
   messages: [{ role: "user", content: JSON.stringify(script) }],
-  ...more,
+  ...overrides,
 });
 
 const weather = {
@@ -67,10 +67,10 @@ const weather = {
 };
 
 /** Sends a chat request and resolves with the body that the attached server received. */
-async function seen(more: object): Promise<Json> {
-  const reply = await post(hearth, CHAT, asked({ echo: true }, more));
-  expect(reply.status, reply.text).toBe(200);
-  return JSON.parse(reply.json.choices[0].message.content);
+async function receivedBody(overrides: object): Promise<Json> {
+  const response = await post(hearth, CHAT, scriptedRequest({ echo: true }, overrides));
+  expect(response.status, response.text).toBe(200);
+  return JSON.parse(response.json.choices[0].message.content);
 }
 
 const script: Script = {
@@ -103,16 +103,18 @@ const usage = {
 
 describe("the output of an attached server", () => {
   test("reaches the client with reasoning, text, tool calls and usage, and the ledger has the usage", async () => {
-    const reply = await post(hearth, CHAT, asked(script, { tools: [weather] }));
-    expect(reply.json.choices).toEqual([{ index: 0, message, finish_reason: "tool_calls" }]);
-    expect(reply.json.usage).toEqual(usage);
-    expect(reply.headers["fireworks-cached-prompt-tokens"]).toBe("16");
-    const row = await rowOf(hearth, reply.headers["x-request-id"] as string);
+    const response = await post(hearth, CHAT, scriptedRequest(script, { tools: [weather] }));
+    expect(response.json.choices).toEqual([{ index: 0, message, finish_reason: "tool_calls" }]);
+    expect(response.json.usage).toEqual(usage);
+    expect(response.headers["fireworks-cached-prompt-tokens"]).toBe("16");
+    const row = await rowOf(hearth, response.headers["x-request-id"] as string);
     expect(row).toMatchObject({ promptTokens: 21, cachedTokens: 16, completionTokens: 13, status: 200 });
   });
 
   test("is the same streamed, when OpenAI's SDK joins the stream", async () => {
-    const stream = openai.chat.completions.stream(asked(script, { tools: [weather], stream: true }));
+    const stream = openai.chat.completions.stream(
+      scriptedRequest(script, { tools: [weather], stream: true }),
+    );
     const final = await stream.finalChatCompletion();
     const [choice] = final.choices;
     expect(choice!.finish_reason).toBe("tool_calls");
@@ -125,7 +127,7 @@ describe("the output of an attached server", () => {
 
   test("has log probabilities in both forms, with token ids where the server gives them", async () => {
     const say: Script = { content: "ü" };
-    const one = await post(hearth, CHAT, asked(say, { logprobs: true, top_logprobs: 2 }));
+    const one = await post(hearth, CHAT, scriptedRequest(say, { logprobs: true, top_logprobs: 2 }));
     expect(one.json.choices[0].logprobs.content).toEqual([
       {
         token: "ü",
@@ -139,7 +141,7 @@ describe("the output of an attached server", () => {
         text_offset: 0,
       },
     ]);
-    const older = await post(hearth, CHAT, asked(say, { logprobs: 1 }));
+    const older = await post(hearth, CHAT, scriptedRequest(say, { logprobs: 1 }));
     expect(older.json.choices[0].logprobs).toMatchObject({
       tokens: ["ü"],
       token_ids: [77],
@@ -151,13 +153,17 @@ describe("the output of an attached server", () => {
     const evil = await post(
       hearth,
       CHAT,
-      asked({ calls: [{ name: "evil", arguments: "{}" }] }, { tools: [weather] }),
+      scriptedRequest({ calls: [{ name: "evil", arguments: "{}" }] }, { tools: [weather] }),
     );
     expect(evil.json.choices[0].message).toEqual({
       role: "assistant",
       content: '{"name": "evil", "arguments": {}}',
     });
-    const single = await post(hearth, CHAT, asked(script, { tools: [weather], parallel_tool_calls: false }));
+    const single = await post(
+      hearth,
+      CHAT,
+      scriptedRequest(script, { tools: [weather], parallel_tool_calls: false }),
+    );
     expect(single.json.choices[0].message.tool_calls).toEqual([message.tool_calls[0]]);
   });
 });
@@ -171,15 +177,15 @@ describe("the request to an attached server", () => {
       { role: "tool", content: "Rain" },
       { role: "user", content: JSON.stringify({ echo: true }) },
     ];
-    const body = await seen({ messages, tools: [weather], tool_choice: "any" });
+    const body = await receivedBody({ messages, tools: [weather], tool_choice: "any" });
     expect(body).toMatchObject({ model: "able", tools: [weather], tool_choice: "required" });
     expect(body.messages.slice(1, 3)).toEqual([
       { role: "assistant", content: null, tool_calls: [past], reasoning_content: "Look." },
       { role: "tool", content: "Rain", tool_call_id: "c1" },
     ]);
     const named = { type: "function", function: { name: "weather" } };
-    expect((await seen({ tools: [weather], tool_choice: named })).tool_choice).toEqual(named);
-    expect(await seen({ tools: [weather], tool_choice: "none" })).not.toHaveProperty("tools");
+    expect((await receivedBody({ tools: [weather], tool_choice: named })).tool_choice).toEqual(named);
+    expect(await receivedBody({ tools: [weather], tool_choice: "none" })).not.toHaveProperty("tools");
   });
 
   test.each([
@@ -202,31 +208,33 @@ describe("the request to an attached server", () => {
       { structured_outputs: { grammar: 'root ::= "a"\n' }, grammar: 'root ::= "a"\n' },
     ],
   ])("carries %j in the server's form", async (asked, expected) => {
-    expect(await seen(asked)).toMatchObject(expected);
+    expect(await receivedBody(asked)).toMatchObject(expected);
   });
 
   test("carries schemas as grammars where the server takes grammars, and unchanged where it does not", async () => {
     const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
     const response_format = { type: "json_schema", json_schema: { name: "x", schema, strict: true } };
-    const able = await seen({ response_format });
+    const able = await receivedBody({ response_format });
     expect(able.structured_outputs.grammar).toContain("root ::=");
     expect(able).not.toHaveProperty("response_format");
-    const sent = await seen({ model: JSON_ONLY, response_format });
+    const sent = await receivedBody({ model: JSON_ONLY, response_format });
     expect(sent.response_format).toMatchObject({
       type: "json_schema",
       json_schema: { schema, strict: true },
     });
     expect(sent).not.toHaveProperty("grammar");
-    const any = await seen({ model: JSON_ONLY, response_format: { type: "json_object" } });
+    const any = await receivedBody({ model: JSON_ONLY, response_format: { type: "json_object" } });
     expect(any.response_format).toEqual({ type: "json_object" });
     const grammar = { model: JSON_ONLY, response_format: { type: "grammar", grammar: 'root ::= "a"' } };
-    expect((await post(hearth, CHAT, asked({}, grammar))).json.error.param).toBe("response_format");
+    expect((await post(hearth, CHAT, scriptedRequest({}, grammar))).json.error.param).toBe("response_format");
     const broken = { model: JSON_ONLY, response_format: { type: "json_object", schema: { type: "x" } } };
-    expect((await post(hearth, CHAT, asked({}, broken))).json.error.param).toBe("response_format.schema");
+    expect((await post(hearth, CHAT, scriptedRequest({}, broken))).json.error.param).toBe(
+      "response_format.schema",
+    );
   });
 
   test("separates accounts' prompt caches by a salt that reveals nothing of the account", async () => {
-    const [one, other] = [await seen({}), await seen({ prompt_cache_isolation_key: "k" })];
+    const [one, other] = [await receivedBody({}), await receivedBody({ prompt_cache_isolation_key: "k" })];
     expect(one.cache_salt).toMatch(/^[\w-]{43}$/);
     expect(other.cache_salt).not.toBe(one.cache_salt);
   });
@@ -256,15 +264,15 @@ describe("the request to an attached server", () => {
     ["typical_p", { typical_p: 0.5 }],
     ["mirostat_target", { mirostat_target: 3 }],
     ["context_length_exceeded_behavior", { context_length_exceeded_behavior: "error" }],
-  ])("with %s is refused where the server's declared features lack it", async (param, more) => {
-    const reply = await post(hearth, CHAT, asked({ content: "x" }, { model: PLAIN, ...more }));
-    expect(reply.status, reply.text).toBe(400);
-    expect(reply.json.error.param).toBe(param);
+  ])("with %s is refused where the server's declared features lack it", async (param, fields) => {
+    const response = await post(hearth, CHAT, scriptedRequest({ content: "x" }, { model: PLAIN, ...fields }));
+    expect(response.status, response.text).toBe(400);
+    expect(response.json.error.param).toBe(param);
   });
 
   test("with a numeric reasoning_effort is refused where the server has no reasoning budgets", async () => {
-    const reply = await post(hearth, CHAT, asked({ content: "x" }, { reasoning_effort: 500 }));
-    expect(reply.json.error).toMatchObject({ param: "reasoning_effort" });
+    const response = await post(hearth, CHAT, scriptedRequest({ content: "x" }, { reasoning_effort: 500 }));
+    expect(response.json.error).toMatchObject({ param: "reasoning_effort" });
   });
 });
 
@@ -278,10 +286,10 @@ describe("an attached server that goes wrong", () => {
   ] as const)(
     "(%s) gives an error status before the first byte and an error event after it",
     async (wrong, status) => {
-      const before = await post(hearth, CHAT, asked({ wrong }, { stream: true }));
+      const before = await post(hearth, CHAT, scriptedRequest({ wrong }, { stream: true }));
       expect(before.status, before.text).toBe(status);
       if (wrong === "html") return;
-      const after = await post(hearth, CHAT, asked({ wrong, reasoning: "Hm" }, { stream: true }));
+      const after = await post(hearth, CHAT, scriptedRequest({ wrong, reasoning: "Hm" }, { stream: true }));
       expect(after.status).toBe(200);
       expect(after.text).toContain('"error":');
       expect(after.text).not.toContain("boom");
@@ -291,19 +299,19 @@ describe("an attached server that goes wrong", () => {
   test.each([["cut", 503]] as const)(
     "(%s) gives an error status for an unstreamed request",
     async (wrong, status) => {
-      expect((await post(hearth, CHAT, asked({ wrong }))).status).toBe(status);
+      expect((await post(hearth, CHAT, scriptedRequest({ wrong }))).status).toBe(status);
     },
   );
 
   test("gives 503 with retry-after while it is down and serves again without help once it is up", async () => {
     await stopServer();
-    const down = await post(hearth, CHAT, asked({ content: "x" }));
+    const down = await post(hearth, CHAT, scriptedRequest({ content: "x" }));
     expect(down.status).toBe(503);
     expect(Number(down.headers["retry-after"])).toBeGreaterThan(0);
     await startServer();
     await until(
       "the server is back",
-      async () => (await post(hearth, CHAT, asked({ content: "x" }))).status === 200,
+      async () => (await post(hearth, CHAT, scriptedRequest({ content: "x" }))).status === 200,
     );
   });
 });

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { MODEL, type SharedHearth, sharedHearth } from "../harness/hearth.ts";
-import { post, type Reply, rawReply, send } from "../harness/http.ts";
+import { type HttpResponse, post, rawResponse, send } from "../harness/http.ts";
 import { expectError } from "./contract.ts";
 import { expectRefusal } from "./control-plane-contract.ts";
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 
 /** Writes the request's head byte for byte: HTTP clients normalise targets and headers. */
-async function raw(method: string, target: string, headers: string[] = [], body = ""): Promise<Reply> {
+async function raw(method: string, target: string, headers: string[] = [], body = ""): Promise<HttpResponse> {
   const head = [
     `${method} ${target} HTTP/1.1`,
     `host: 127.0.0.1:${hearth.port}`,
@@ -23,7 +23,7 @@ async function raw(method: string, target: string, headers: string[] = [], body 
     ...(body === "" ? [] : ["content-type: application/json", `content-length: ${Buffer.byteLength(body)}`]),
     ...headers,
   ];
-  return rawReply(hearth.port, `${head.join("\r\n")}\r\n\r\n${body}`);
+  return rawResponse(hearth.port, `${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
 const PATHS = [
@@ -68,9 +68,9 @@ const TARGETS = [
 
 describe("without a key", () => {
   test.each(TARGETS)("%s answers 401 to GET and to POST", async (target) => {
-    for (const reply of [await raw("GET", target), await raw("POST", target, [], JSON.stringify(hello))]) {
-      expectError(reply, "UNAUTHORIZED", null);
-      expect(reply.headers["www-authenticate"]).toBe("Bearer");
+    for (const response of [await raw("GET", target), await raw("POST", target, [], JSON.stringify(hello))]) {
+      expectError(response, "UNAUTHORIZED", null);
+      expect(response.headers["www-authenticate"]).toBe("Bearer");
     }
   });
 
@@ -102,13 +102,13 @@ describe("without a key", () => {
 
   test("a request gets 401 before its body has arrived", async () => {
     const head = `POST ${CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{`;
-    expectError(await rawReply(hearth.port, head), "UNAUTHORIZED", null);
+    expectError(await rawResponse(hearth.port, head), "UNAUTHORIZED", null);
   });
 
   test("/health answers 200", async () => {
-    const reply = await send({ ...hearth, apiKey: null }, "/health?from=balancer");
-    expect(reply.status).toBe(200);
-    expect(reply.json.status).toBe("ok");
+    const response = await send({ ...hearth, apiKey: null }, "/health?from=balancer");
+    expect(response.status).toBe(200);
+    expect(response.json.status).toBe("ok");
   });
 
   test("/metrics answers 200 to this machine and 401 through a proxy on it", async () => {
@@ -129,9 +129,9 @@ test.each([
   "/v1/validateModelConfig",
 ])("%s answers 401 without a key, in the control plane's shape", async (target) => {
   for (const method of ["GET", "POST", "DELETE", "OPTIONS"]) {
-    const reply = await raw(method, target);
-    expectRefusal(reply, "UNAUTHENTICATED", null);
-    expect(reply.headers["www-authenticate"]).toBe("Bearer");
+    const response = await raw(method, target);
+    expectRefusal(response, "UNAUTHENTICATED", null);
+    expect(response.headers["www-authenticate"]).toBe("Bearer");
   }
 });
 
@@ -161,19 +161,19 @@ describe("an Authorization header", () => {
 
   test.each(headers)("gets 401 on every route when it is %s", async (_, header) => {
     for (const target of [CHAT, "/v1/models", "/nothing"]) {
-      const reply = await raw("POST", target, [`authorization: ${header()}`], JSON.stringify(hello));
-      expectError(reply, "UNAUTHORIZED", null);
-      expect(reply.json.error.message).not.toContain("fw_");
+      const response = await raw("POST", target, [`authorization: ${header()}`], JSON.stringify(hello));
+      expectError(response, "UNAUTHORIZED", null);
+      expect(response.json.error.message).not.toContain("fw_");
     }
   });
 
   test.each(["\u0000", "\u0001", "\u007f", "\n", "\r"])(
     "ends the request when it has control character %j",
     async (character) => {
-      const reply = await raw("GET", "/v1/models", [
+      const response = await raw("GET", "/v1/models", [
         `authorization: Bearer ${key().slice(0, 9)}${character}${key().slice(9)}`,
       ]);
-      expect([400, 401]).toContain(reply.status);
+      expect([400, 401]).toContain(response.status);
     },
   );
 
@@ -203,8 +203,8 @@ describe("an Authorization header", () => {
 describe("with the key", () => {
   test("the scheme is case-insensitive and both path prefixes work", async () => {
     for (const scheme of ["Bearer", "bearer", "BEARER"]) {
-      const reply = await raw("GET", "/v1/models", [`authorization: ${scheme} ${hearth.apiKey}`]);
-      expect(reply.status).toBe(200);
+      const response = await raw("GET", "/v1/models", [`authorization: ${scheme} ${hearth.apiKey}`]);
+      expect(response.status).toBe(200);
     }
     for (const prefix of ["/inference/v1", "/v1"]) {
       expect((await post(hearth, `${prefix}/chat/completions`, hello)).status).toBe(200);

@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, rowOf, startHearth, until } from "../harness/hearth.ts";
 import {
+  type HttpResponse,
   type Json,
   openStream,
   parseRaw,
   post,
-  type Reply,
   rawExchange,
-  rawReply,
+  rawResponse,
   send,
 } from "../harness/http.ts";
 import { expectError, expectRefusal, expectShape, expectTidy } from "./contract.ts";
@@ -28,14 +28,14 @@ beforeAll(async () => {
   hearth = await startHearth();
 });
 
-function note(reply: Reply): Reply {
-  answered.set(String(reply.headers["x-request-id"]), reply.status);
-  return reply;
+function note(response: HttpResponse): HttpResponse {
+  answered.set(String(response.headers["x-request-id"]), response.status);
+  return response;
 }
 
-const chat = async (body: unknown): Promise<Reply> => note(await post(hearth, CHAT, body));
-const chatWith = (extra: object): Promise<Reply> => chat({ ...hello, ...extra });
-const say = (content: unknown): Promise<Reply> => chatWith({ messages: [{ role: "user", content }] });
+const chat = async (body: unknown): Promise<HttpResponse> => note(await post(hearth, CHAT, body));
+const chatWith = (extra: object): Promise<HttpResponse> => chat({ ...hello, ...extra });
+const say = (content: unknown): Promise<HttpResponse> => chatWith({ messages: [{ role: "user", content }] });
 
 function head(headers: string[], target = CHAT): string {
   return [
@@ -49,8 +49,8 @@ function head(headers: string[], target = CHAT): string {
   ].join("\r\n");
 }
 
-async function rawChat(headers: string[], body: string | Buffer = ""): Promise<Reply> {
-  return rawReply(hearth.port, [head(["connection: close", ...headers]), body]);
+async function rawChat(headers: string[], body: string | Buffer = ""): Promise<HttpResponse> {
+  return rawResponse(hearth.port, [head(["connection: close", ...headers]), body]);
 }
 
 const deep = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
@@ -101,14 +101,14 @@ describe("a body that is not a JSON object", () => {
     "application/jsonx",
     "",
   ])("is refused with content type %j", async (type) => {
-    const reply = note(await post(hearth, CHAT, hello, { headers: { "content-type": type } }));
-    expectError(reply, "BAD_REQUEST", "content-type");
+    const response = note(await post(hearth, CHAT, hello, { headers: { "content-type": type } }));
+    expectError(response, "BAD_REQUEST", "content-type");
   });
 
   test("is refused when it is content-encoded", async () => {
     for (const encoding of ["gzip", "br", "deflate, gzip"]) {
-      const reply = note(await post(hearth, CHAT, hello, { headers: { "content-encoding": encoding } }));
-      expectError(reply, "BAD_REQUEST", "content-encoding");
+      const response = note(await post(hearth, CHAT, hello, { headers: { "content-encoding": encoding } }));
+      expectError(response, "BAD_REQUEST", "content-encoding");
     }
   });
 });
@@ -220,20 +220,20 @@ describe("a wrong field is named in the refusal", () => {
     ["prompt", { prompt: [2_000_000_000] }],
     ["messages", { prompt: "x", messages: [] }],
   ])("for %s in completions: %j", async (field, extra) => {
-    const reply = note(await post(hearth, COMPLETIONS, { model: MODEL, max_tokens: 2, ...extra }));
-    expectRefusal(reply);
-    expect(reply.json.error.param).toMatch(new RegExp(`^${field}(\\[|$)`));
+    const response = note(await post(hearth, COMPLETIONS, { model: MODEL, max_tokens: 2, ...extra }));
+    expectRefusal(response);
+    expect(response.json.error.param).toMatch(new RegExp(`^${field}(\\[|$)`));
   });
 
   test.each(["1e400", "-1e400", "1e-400000", "123456789012345678901234567890"])(
     "for the number %s",
     async (number) => {
       for (const field of ["temperature", "max_tokens", "n", "seed", "top_k"]) {
-        const reply = await chat(
+        const response = await chat(
           `{"model":"${MODEL}","messages":[{"role":"user","content":"x"}],"max_tokens":1,"${field}":${number}}`,
         );
-        if (reply.status === 200) expect(number).toBe("1e-400000");
-        else expectError(reply, "BAD_REQUEST", field);
+        if (response.status === 200) expect(number).toBe("1e-400000");
+        else expectError(response, "BAD_REQUEST", field);
       }
     },
   );
@@ -242,8 +242,8 @@ describe("a wrong field is named in the refusal", () => {
     const base = JSON.stringify(hello).slice(0, -1);
     expectError(await chat(`${base},"__proto__":{"stream":true}}`), "BAD_REQUEST", "__proto__");
     const message = '{"role":"user","content":"x","__proto__":{"role":"system"}}';
-    const reply = await chat(`{"model":"${MODEL}","max_tokens":1,"messages":[${message}]}`);
-    expectError(reply, "BAD_REQUEST", "messages[0].__proto__");
+    const response = await chat(`{"model":"${MODEL}","max_tokens":1,"messages":[${message}]}`);
+    expectError(response, "BAD_REQUEST", "messages[0].__proto__");
     expectRefusal(await chat(`{"__proto__":${JSON.stringify(hello)}}`));
   });
 
@@ -260,9 +260,9 @@ describe("a wrong field is named in the refusal", () => {
   test("deep nesting is refused in every field", async () => {
     for (const levels of [1_000, 100_000]) {
       for (const field of ["tools", "metadata", "stop", "user", "nothing", "response_format", "messages"]) {
-        const reply = await chat(`${JSON.stringify(hello).slice(0, -1)},"${field}":${deep(levels)}}`);
-        expectRefusal(reply);
-        expect(reply.json.error.param).toMatch(new RegExp(`^(body|${field}.*)$`));
+        const response = await chat(`${JSON.stringify(hello).slice(0, -1)},"${field}":${deep(levels)}}`);
+        expectRefusal(response);
+        expect(response.json.error.param).toMatch(new RegExp(`^(body|${field}.*)$`));
       }
       expectRefusal(
         await chat(`{"model":"${MODEL}","messages":[{"role":"user","content":${deep(levels)}}]}`),
@@ -272,9 +272,9 @@ describe("a wrong field is named in the refusal", () => {
   });
 
   test("a hundred thousand wrong messages get one short refusal", async () => {
-    const reply = await chatWith({ messages: new Array(100_000).fill({ role: 1, content: 2 }) });
-    expectRefusal(reply);
-    expect(reply.text.length).toBeLessThan(1000);
+    const response = await chatWith({ messages: new Array(100_000).fill({ role: 1, content: 2 }) });
+    expectRefusal(response);
+    expect(response.text.length).toBeLessThan(1000);
   });
 
   test("a name that is long or has control characters is not echoed unchanged", async () => {
@@ -319,11 +319,11 @@ describe("characters", () => {
     ["a path", "../../../../etc/passwd"],
     ["empty text", ""],
   ])("%s in a message are treated as text", async (_, content) => {
-    const reply = await say(content);
-    expect(reply.status, reply.text).toBe(200);
-    expectShape("ChatCompletionResponse", reply.json);
-    expect(reply.json.usage.prompt_tokens).toBeLessThan(2000);
-    expectTidy(reply.text);
+    const response = await say(content);
+    expect(response.status, response.text).toBe(200);
+    expectShape("ChatCompletionResponse", response.json);
+    expect(response.json.usage.prompt_tokens).toBeLessThan(2000);
+    expectTidy(response.text);
   });
 
   test.each([
@@ -355,16 +355,16 @@ describe("sizes", () => {
   test("a body of 20 MB with a content-length is refused before it is read", async () => {
     for (let i = 0; i < 5; i++) {
       const body = JSON.stringify({ ...hello, user: "x".repeat(20_000_000) });
-      const reply = await rawChat([`content-length: ${body.length}`], body);
-      expectError(note(reply), "PAYLOAD_TOO_LARGE", "body");
+      const response = await rawChat([`content-length: ${body.length}`], body);
+      expectError(note(response), "PAYLOAD_TOO_LARGE", "body");
     }
   });
 
   test("a body of 20 MB without a content-length is refused while it arrives, and the client gets the refusal", async () => {
     const piece = `${(1_000_000).toString(16)}\r\n${"x".repeat(1_000_000)}\r\n`;
     for (let i = 0; i < 3; i++) {
-      const reply = await rawChat(["transfer-encoding: chunked"], `${piece.repeat(20)}0\r\n\r\n`);
-      expectError(note(reply), "PAYLOAD_TOO_LARGE", "body");
+      const response = await rawChat(["transfer-encoding: chunked"], `${piece.repeat(20)}0\r\n\r\n`);
+      expectError(note(response), "PAYLOAD_TOO_LARGE", "body");
     }
   });
 
@@ -380,23 +380,23 @@ describe("sizes", () => {
       ["content-length: 5", "transfer-encoding: chunked"],
       ["transfer-encoding: gzip, x"],
     ]) {
-      const reply = await rawChat(headers, "hello");
-      if (reply.headers["x-request-id"] !== undefined) note(reply);
-      expectRefusal(reply);
-      expect(reply.status).toBe(400);
+      const response = await rawChat(headers, "hello");
+      if (response.headers["x-request-id"] !== undefined) note(response);
+      expectRefusal(response);
+      expect(response.status).toBe(400);
     }
   });
 
   test("a header of 64 KB is refused with param headers", async () => {
-    const replies = [
+    const responses = [
       await rawChat([`x-large: ${"a".repeat(65_536)}`]),
       await rawChat(new Array(2_000).fill("x-many: abcdefghijklmnopqrstuvwxyz")),
-      await rawReply(hearth.port, head([], `/${"a".repeat(65_536)}`)),
+      await rawResponse(hearth.port, head([], `/${"a".repeat(65_536)}`)),
     ];
-    for (const reply of replies) {
-      expectRefusal(reply);
-      expect(reply.status).toBe(431);
-      expect(reply.json.error.param).toBe("headers");
+    for (const response of responses) {
+      expectRefusal(response);
+      expect(response.status).toBe(431);
+      expect(response.json.error.param).toBe("headers");
     }
   });
 
@@ -408,9 +408,9 @@ describe("sizes", () => {
       "GET / HTTP/9.9\r\n\r\n",
       "GET / HTTP/1.1\r\nconnection: close\r\n\r\n",
     ]) {
-      const reply = await rawReply(hearth.port, bytes);
-      expectRefusal(reply);
-      expect(reply.status).toBe(400);
+      const response = await rawResponse(hearth.port, bytes);
+      expectRefusal(response);
+      expect(response.status).toBe(400);
     }
   });
 });
@@ -433,7 +433,7 @@ describe("clients that misbehave", () => {
   });
 
   test("get no success when they close their side within the body", async () => {
-    const reply = await new Promise<string>((resolve) => {
+    const response = await new Promise<string>((resolve) => {
       const socket = net.connect({ port: hearth.port, host: "127.0.0.1", allowHalfOpen: true }, () => {
         socket.end(`${head(["content-length: 1000"])}{`);
       });
@@ -445,13 +445,13 @@ describe("clients that misbehave", () => {
       socket.on("close", () => resolve(text));
       socket.on("end", () => socket.destroy());
     });
-    if (reply === "") unanswered++;
-    else expectRefusal(note(parseRaw(reply)));
+    if (response === "") unanswered++;
+    else expectRefusal(note(parseRaw(response)));
   });
 
   test("are served when they send the body byte by byte", async () => {
     const body = JSON.stringify(hello);
-    const reply = await new Promise<string>((resolve) => {
+    const response = await new Promise<string>((resolve) => {
       const socket = net.connect(hearth.port, "127.0.0.1");
       socket.setNoDelay(true);
       let text = "";
@@ -466,7 +466,7 @@ describe("clients that misbehave", () => {
       };
       next();
     });
-    expect(note(parseRaw(reply)).status).toBe(200);
+    expect(note(parseRaw(response)).status).toBe(200);
   });
 
   test("get both responses in order when they pipeline two requests", async () => {
@@ -475,12 +475,12 @@ describe("clients that misbehave", () => {
       return head([`content-length: ${body.length}`, ...(last ? ["connection: close"] : [])]) + body;
     };
     const text = await rawExchange(hearth.port, one(1, false) + one(2, true));
-    const replies = text
+    const responses = text
       .split("HTTP/1.1 ")
       .slice(1)
       .map((part) => parseRaw(`HTTP/1.1 ${part}`));
-    expect(replies.map((reply) => note(reply).status)).toEqual([200, 200]);
-    expect(replies.map((reply) => reply.json.choices.length)).toEqual([1, 2]);
+    expect(responses.map((response) => note(response).status)).toEqual([200, 200]);
+    expect(responses.map((response) => response.json.choices.length)).toEqual([1, 2]);
   });
 
   test("harm no other connection with stray bytes after the body", async () => {
@@ -497,9 +497,9 @@ describe("clients that misbehave", () => {
   test("hold up nobody when they open a stream and do not read it", async () => {
     const lazy = await openStream(hearth, CHAT, { ...hello, max_tokens: 64 });
     expect((await chat(hello)).status).toBe(200);
-    const reply = await lazy.read();
-    answered.set(String(reply.headers["x-request-id"]), reply.status);
-    expect(reply.done).toBe(true);
+    const response = await lazy.read();
+    answered.set(String(response.headers["x-request-id"]), response.status);
+    expect(response.done).toBe(true);
   });
 
   test("hold up nobody when a hundred connect and send nothing", async () => {
@@ -575,9 +575,9 @@ const mutation: fc.Arbitrary<(body: Json) => void> = fc.oneof(
   }),
 );
 
-function expectHonest(reply: Reply): void {
-  expect(reply.status, reply.text).toBeLessThan(500);
-  if (reply.status !== 200) expectRefusal(reply);
+function expectHonest(response: HttpResponse): void {
+  expect(response.status, response.text).toBeLessThan(500);
+  if (response.status !== 200) expectRefusal(response);
 }
 
 describe("any mutation of a valid request", () => {
@@ -593,7 +593,7 @@ describe("any mutation of a valid request", () => {
     );
   });
 
-  test("of its bytes gets a response or a well-formed refusal, never a 5xx", async () => {
+  test("in its bytes gets a response or a well-formed refusal, never a 5xx", async () => {
     const text = Buffer.from(JSON.stringify({ ...hello, temperature: 0.5, stop: ["x"], stream: false }));
     const edit = fc.tuple(
       fc.nat(text.length - 1),
@@ -619,7 +619,7 @@ describe("any mutation of a valid request", () => {
   });
 });
 
-describe("after all that", () => {
+describe("after all bad input", () => {
   test("the same process still answers", async () => {
     const gone = Symbol();
     expect(await Promise.race([hearth.exited, Promise.resolve(gone)])).toBe(gone);

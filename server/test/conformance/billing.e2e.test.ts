@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
-import { type Json, type Reply, send } from "../harness/http.ts";
+import { type HttpResponse, type Json, send } from "../harness/http.ts";
 
 const ACCOUNT = "/v1/accounts/local";
 
@@ -10,11 +10,11 @@ beforeAll(async () => {
   hearth = await startHearth({ env: { HEARTH_BILLING: "on" } });
 });
 
-const chat = (): Promise<Reply> =>
+const chat = (): Promise<HttpResponse> =>
   send(hearth, "/inference/v1/chat/completions", {
     body: { model: MODEL, messages: [{ role: "user", content: "Hi" }], max_tokens: 1 },
   });
-const setLimit = (value: string): Promise<Reply> =>
+const setLimit = (value: string): Promise<HttpResponse> =>
   send(hearth, `${ACCOUNT}/quotas/monthly-spend-usd`, { method: "PATCH", body: { value } });
 
 test("an account at its spending limit gets 402 with the reason until its limit is raised", async () => {
@@ -41,13 +41,14 @@ test("an account at its spending limit gets 402 with the reason until its limit 
 
 test("a suspended account can read, delete, scale down and pay, but start nothing new", async () => {
   const at = (path: string) => `${ACCOUNT}/${path}`;
-  const ask = (method: string, path: string, body: object = {}): Promise<Reply> =>
+  const callAccount = (method: string, path: string, body: object = {}): Promise<HttpResponse> =>
     send(hearth, at(path), { method, body });
   const gguf = { kind: "HF_BASE_MODEL", baseModelDetails: { checkpointFormat: "HUGGINGFACE" } };
-  expect((await ask("POST", "models", { modelId: "mine", model: gguf })).status).toBe(200);
+  expect((await callAccount("POST", "models", { modelId: "mine", model: gguf })).status).toBe(200);
   const deployment = { baseModel: MODEL, minReplicaCount: 0, maxReplicaCount: 2 };
-  expect((await ask("POST", "deployments?deploymentId=own", deployment)).status).toBe(200);
-  const set = (suspendState: string): Promise<Reply> => ask("PATCH", "billing", { suspendState });
+  expect((await callAccount("POST", "deployments?deploymentId=own", deployment)).status).toBe(200);
+  const set = (suspendState: string): Promise<HttpResponse> =>
+    callAccount("PATCH", "billing", { suspendState });
   expect((await set("BLOCKED_BY_ABUSE_RULE")).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
 
   expect((await chat()).status).toBe(402);
@@ -63,7 +64,7 @@ test("a suspended account can read, delete, scale down and pay, but start nothin
     ["PATCH", "deployments/own:scale", { replicaCount: 1 }],
     ["PATCH", "deployments/own", { maxReplicaCount: 3 }],
   ] as const) {
-    const refused = await ask(method, path, body);
+    const refused = await callAccount(method, path, body);
     expect([refused.status, refused.json.code], `${method} ${path}: ${refused.text}`).toEqual([402, 8]);
     expect(refused.json.message).toContain("suspended by the operator");
   }
@@ -77,11 +78,11 @@ test("a suspended account can read, delete, scale down and pay, but start nothin
     ["POST", "payments", { amountUsd: "1" }],
     ["PATCH", "", { displayName: "Suspended" }],
   ] as const) {
-    const reply = await send(hearth, at(path).replace(/\/$/, ""), {
+    const response = await send(hearth, at(path).replace(/\/$/, ""), {
       method,
       ...(body === undefined ? {} : { body }),
     });
-    expect(reply.status, `${method} ${path}: ${reply.text}`).toBe(200);
+    expect(response.status, `${method} ${path}: ${response.text}`).toBe(200);
   }
   for (const path of ["models", "deployments", "billing", "usage", "invoices", "quotas"]) {
     expect((await send(hearth, at(path))).status, path).toBe(200);

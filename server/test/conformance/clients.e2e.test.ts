@@ -1,7 +1,7 @@
 import OpenAI from "openai";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, metric, startHearth, until } from "../harness/hearth.ts";
-import { type Ask, CLIENTS, type Client, type Turn } from "./clients.ts";
+import { type ChatMessage, type ChatOptions, CLIENTS, type Client } from "./clients.ts";
 
 let hearth: Hearth;
 
@@ -9,9 +9,9 @@ beforeAll(async () => {
   hearth = await startHearth();
 });
 
-const user = (content: string): Turn[] => [{ role: "user", content }];
+const user = (content: string): ChatMessage[] => [{ role: "user", content }];
 
-function ask(over: Partial<Ask> = {}): Ask {
+function chatOptions(over: Partial<ChatOptions> = {}): ChatOptions {
   return {
     baseUrl: hearth.baseUrl,
     apiKey: hearth.apiKey,
@@ -23,10 +23,10 @@ function ask(over: Partial<Ask> = {}): Ask {
 }
 
 /** A few-shot dialogue after which even a small model repeats `word`. */
-function echoDialogue(word: string): Turn[] {
-  const shot = (one: string): Turn[] => [
-    { role: "user", content: `Say ${one}` },
-    { role: "assistant", content: `${one} ${one} ${one} ${one} ${one}` },
+function echoDialogue(word: string): ChatMessage[] {
+  const shot = (answer: string): ChatMessage[] => [
+    { role: "user", content: `Say ${answer}` },
+    { role: "assistant", content: `${answer} ${answer} ${answer} ${answer} ${answer}` },
   ];
   return [...shot("table"), ...shot("paper"), ...shot("glass"), { role: "user", content: `Say ${word}` }];
 }
@@ -40,15 +40,15 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   throw new Error("it succeeded");
 }
 
-async function collect(client: Client, asked: Ask): Promise<string> {
+async function collect(client: Client, options: ChatOptions): Promise<string> {
   let text = "";
-  for await (const delta of client.stream(asked)) text += delta;
+  for await (const delta of client.stream(options)) text += delta;
   return text;
 }
 
 describe.each(CLIENTS)("$name", (client) => {
   test("gets a chat response with its token counts", async () => {
-    const answer = await client.chat(ask());
+    const answer = await client.chat(chatOptions());
     expect(answer.text).not.toBe("");
     expect(answer.promptTokens).toBeGreaterThan(5);
     expect(answer.completionTokens).toBeGreaterThan(0);
@@ -56,7 +56,7 @@ describe.each(CLIENTS)("$name", (client) => {
   });
 
   test("gets the same text streamed and unstreamed", async () => {
-    const asked = ask({ messages: echoDialogue("river") });
+    const asked = chatOptions({ messages: echoDialogue("river") });
     const [whole, streamed] = [await client.chat(asked), await collect(client, asked)];
     expect(streamed).toBe(whole.text);
   });
@@ -65,7 +65,7 @@ describe.each(CLIENTS)("$name", (client) => {
     const known = new Set((await hearth.usageRows()).map((row) => row.id));
     const leave = new AbortController();
     let deltas = 0;
-    const asked = ask({
+    const asked = chatOptions({
       messages: user("Count from 1 to 500, separated by commas."),
       maxTokens: 1500,
       signal: leave.signal,
@@ -87,13 +87,13 @@ describe.each(CLIENTS)("$name", (client) => {
   });
 
   test("raises its authentication error for a wrong key", async () => {
-    const asked = ask({ apiKey: "fw_00000000000000000000000000000000" });
+    const asked = chatOptions({ apiKey: "fw_00000000000000000000000000000000" });
     client.expectError(await failure(client.chat(asked)), 401);
     client.expectError(await failure(collect(client, asked)), 401);
   });
 
   test("raises its not-found error for an unknown model", async () => {
-    const asked = ask({ model: "accounts/fireworks/models/no-such-model" });
+    const asked = chatOptions({ model: "accounts/fireworks/models/no-such-model" });
     const error = await failure(client.chat(asked));
     client.expectError(error, 404);
     if (client.passesMessage) expect(String(error)).toContain("no-such-model");
@@ -101,7 +101,7 @@ describe.each(CLIENTS)("$name", (client) => {
   });
 
   test("raises its bad-request error for an over-long prompt", async () => {
-    const asked = ask({ messages: user("word ".repeat(9_000)) });
+    const asked = chatOptions({ messages: user("word ".repeat(9_000)) });
     for (const error of [await failure(client.chat(asked)), await failure(collect(client, asked))]) {
       client.expectError(error, 400);
       if (client.passesMessage) expect(String(error)).toMatch(/context/);
@@ -111,7 +111,7 @@ describe.each(CLIENTS)("$name", (client) => {
   test("gets eight streams at once, each whole and unmixed", async () => {
     const words = ["apple", "house", "water", "green", "music", "happy", "tiger", "bread"];
     const texts = await Promise.all(
-      words.map((word) => collect(client, ask({ messages: echoDialogue(word), maxTokens: 8 }))),
+      words.map((word) => collect(client, chatOptions({ messages: echoDialogue(word), maxTokens: 8 }))),
     );
     texts.forEach((text, i) => {
       for (const word of words) expect(text.includes(word), `"${text}" and ${word}`).toBe(word === words[i]);
@@ -121,7 +121,7 @@ describe.each(CLIENTS)("$name", (client) => {
   const { complete } = client;
   if (complete !== undefined) {
     test("completes a prompt", async () => {
-      const answer = await complete({ ...ask(), prompt: "one two three four five six seven" });
+      const answer = await complete({ ...chatOptions(), prompt: "one two three four five six seven" });
       expect(answer.text).not.toBe("");
       expect(answer.completionTokens).toBeGreaterThan(0);
     });
@@ -146,12 +146,12 @@ describe("the openai SDK beyond chat", () => {
 
   test("works the same under the prefix /v1", async () => {
     const other = new OpenAI({ baseURL: `${hearth.origin}/v1`, apiKey: hearth.apiKey, maxRetries: 0 });
-    const reply = await other.chat.completions.create({
+    const response = await other.chat.completions.create({
       model: MODEL,
       messages: user("Hello"),
       max_completion_tokens: 4,
     });
-    expect(reply.choices).toHaveLength(1);
+    expect(response.choices).toHaveLength(1);
   });
 
   test("gets errors with the field and the request id", async () => {
@@ -169,8 +169,8 @@ describe("the openai SDK beyond chat", () => {
       max_tokens: 8,
       stream_options: { include_usage: true },
     });
-    const reply = await runner.finalChatCompletion();
-    expect(reply.choices[0]?.finish_reason).toMatch(/^(stop|length)$/);
+    const response = await runner.finalChatCompletion();
+    expect(response.choices[0]?.finish_reason).toMatch(/^(stop|length)$/);
     expect((await runner.totalUsage()).completion_tokens).toBeGreaterThan(0);
   });
 });

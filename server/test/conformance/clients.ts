@@ -8,16 +8,16 @@ import { APICallError, generateText, streamText } from "ai";
 import OpenAI from "openai";
 import { expect } from "vitest";
 
-export interface Turn {
+export interface ChatMessage {
   role: "system" | "user" | "assistant";
   content: string;
 }
 
-export interface Ask {
+export interface ChatOptions {
   baseUrl: string;
   apiKey: string;
   model: string;
-  messages: Turn[];
+  messages: ChatMessage[];
   maxTokens: number;
   signal?: AbortSignal;
 }
@@ -30,11 +30,11 @@ export interface Answer {
 
 export interface Client {
   name: string;
-  chat(ask: Ask): Promise<Answer>;
+  chat(options: ChatOptions): Promise<Answer>;
   /** The text deltas; throws the client's own error. */
-  stream(ask: Ask): AsyncIterable<string>;
+  stream(options: ChatOptions): AsyncIterable<string>;
   /** Completes a plain prompt; absent when the client has no such call. */
-  complete?(ask: Omit<Ask, "messages"> & { prompt: string }): Promise<Answer>;
+  complete?(options: Omit<ChatOptions, "messages"> & { prompt: string }): Promise<Answer>;
   /** Fails unless `error` is the one that this client throws for the status. */
   expectError(error: unknown, status: 400 | 401 | 404): void;
   /** The client's errors contain the server's message. */
@@ -44,31 +44,31 @@ export interface Client {
 const openai: Client = {
   name: "openai",
   passesMessage: true,
-  async chat(ask) {
-    const reply = await openaiOf(ask).chat.completions.create(openaiBody(ask), signalOf(ask));
+  async chat(options) {
+    const response = await openaiOf(options).chat.completions.create(openaiBody(options), signalOf(options));
     return {
-      text: reply.choices[0]?.message.content ?? "",
-      promptTokens: reply.usage?.prompt_tokens,
-      completionTokens: reply.usage?.completion_tokens,
+      text: response.choices[0]?.message.content ?? "",
+      promptTokens: response.usage?.prompt_tokens,
+      completionTokens: response.usage?.completion_tokens,
     };
   },
-  async *stream(ask) {
-    const body = { ...openaiBody(ask), stream: true } as const;
-    for await (const chunk of await openaiOf(ask).chat.completions.create(body, signalOf(ask))) {
+  async *stream(options) {
+    const body = { ...openaiBody(options), stream: true } as const;
+    for await (const chunk of await openaiOf(options).chat.completions.create(body, signalOf(options))) {
       yield chunk.choices[0]?.delta.content ?? "";
     }
   },
-  async complete({ prompt, ...ask }) {
-    const reply = await openaiOf(ask).completions.create({
-      model: ask.model,
+  async complete({ prompt, ...options }) {
+    const response = await openaiOf(options).completions.create({
+      model: options.model,
       prompt,
-      max_tokens: ask.maxTokens,
+      max_tokens: options.maxTokens,
       temperature: 0,
     });
     return {
-      text: reply.choices[0]?.text ?? "",
-      promptTokens: reply.usage?.prompt_tokens,
-      completionTokens: reply.usage?.completion_tokens,
+      text: response.choices[0]?.text ?? "",
+      promptTokens: response.usage?.prompt_tokens,
+      completionTokens: response.usage?.completion_tokens,
     };
   },
   expectError(error, status) {
@@ -88,10 +88,10 @@ function openaiOf({ baseUrl, apiKey }: { baseUrl: string; apiKey: string }): Ope
   return new OpenAI({ baseURL: baseUrl, apiKey, maxRetries: 0 });
 }
 
-const openaiBody = (ask: Ask) => ({
-  model: ask.model,
-  messages: ask.messages,
-  max_tokens: ask.maxTokens,
+const openaiBody = (options: ChatOptions) => ({
+  model: options.model,
+  messages: options.messages,
+  max_tokens: options.maxTokens,
   temperature: 0,
 });
 
@@ -102,23 +102,25 @@ function signalOf({ signal }: { signal?: AbortSignal }): { signal?: AbortSignal 
 const aiSdk: Client = {
   name: "@ai-sdk/fireworks",
   passesMessage: true,
-  async chat(ask) {
-    const { text, usage } = await generateText(aiCall(ask));
+  async chat(options) {
+    const { text, usage } = await generateText(aiCall(options));
     return { text, promptTokens: usage.inputTokens, completionTokens: usage.outputTokens };
   },
-  async *stream(ask) {
-    const { fullStream } = streamText({ ...aiCall(ask), onError: () => {} });
+  async *stream(options) {
+    const { fullStream } = streamText({ ...aiCall(options), onError: () => {} });
     for await (const part of fullStream) {
       if (part.type === "text-delta") yield part.text;
       if (part.type === "error") throw part.error;
       if (part.type === "abort") throw new DOMException("aborted", "AbortError");
     }
   },
-  async complete({ prompt, ...ask }) {
+  async complete({ prompt, ...options }) {
     const { text, usage } = await generateText({
-      model: createFireworks({ baseURL: ask.baseUrl, apiKey: ask.apiKey }).completionModel(ask.model),
+      model: createFireworks({ baseURL: options.baseUrl, apiKey: options.apiKey }).completionModel(
+        options.model,
+      ),
       prompt,
-      maxOutputTokens: ask.maxTokens,
+      maxOutputTokens: options.maxTokens,
       temperature: 0,
       maxRetries: 0,
     });
@@ -130,52 +132,52 @@ const aiSdk: Client = {
   },
 };
 
-const aiCall = (ask: Ask) => ({
-  model: createFireworks({ baseURL: ask.baseUrl, apiKey: ask.apiKey })(ask.model),
-  messages: ask.messages,
-  maxOutputTokens: ask.maxTokens,
+const aiCall = (options: ChatOptions) => ({
+  model: createFireworks({ baseURL: options.baseUrl, apiKey: options.apiKey })(options.model),
+  messages: options.messages,
+  maxOutputTokens: options.maxTokens,
   temperature: 0,
   maxRetries: 0,
-  ...(ask.signal === undefined ? {} : { abortSignal: ask.signal }),
+  ...(options.signal === undefined ? {} : { abortSignal: options.signal }),
 });
 
 const fireworks: Client = {
   name: "@fireworksai/sdk",
   // The client's error classes have a fixed message and drop the body.
   passesMessage: false,
-  async chat(ask) {
-    const reply = await fireworksOf(ask).chat.completions.create(
-      { ...fireworksBody(ask), stream: false },
-      fetchOptionsOf(ask),
+  async chat(options) {
+    const response = await fireworksOf(options).chat.completions.create(
+      { ...fireworksBody(options), stream: false },
+      fetchOptionsOf(options),
     );
     return {
-      text: String(reply.choices[0]?.message.content ?? ""),
-      promptTokens: reply.usage?.promptTokens,
-      completionTokens: reply.usage?.completionTokens ?? undefined,
+      text: String(response.choices[0]?.message.content ?? ""),
+      promptTokens: response.usage?.promptTokens,
+      completionTokens: response.usage?.completionTokens ?? undefined,
     };
   },
-  async *stream(ask) {
-    const events = await fireworksOf(ask).chat.completions.create(
-      { ...fireworksBody(ask), stream: true },
-      fetchOptionsOf(ask),
+  async *stream(options) {
+    const events = await fireworksOf(options).chat.completions.create(
+      { ...fireworksBody(options), stream: true },
+      fetchOptionsOf(options),
     );
     for await (const event of events) {
       const { data } = event as { data?: { choices: { delta: { content?: string | null } }[] } };
       yield data?.choices[0]?.delta.content ?? "";
     }
   },
-  async complete({ prompt, ...ask }) {
-    const reply = await fireworksOf(ask).completions.create({
-      model: ask.model,
+  async complete({ prompt, ...options }) {
+    const response = await fireworksOf(options).completions.create({
+      model: options.model,
       prompt,
-      maxTokens: ask.maxTokens,
+      maxTokens: options.maxTokens,
       temperature: 0,
       stream: false,
     });
     return {
-      text: reply.choices[0]?.text ?? "",
-      promptTokens: reply.usage?.promptTokens,
-      completionTokens: reply.usage?.completionTokens ?? undefined,
+      text: response.choices[0]?.text ?? "",
+      promptTokens: response.usage?.promptTokens,
+      completionTokens: response.usage?.completionTokens ?? undefined,
     };
   },
   expectError(error, status) {
@@ -188,52 +190,53 @@ const fireworks: Client = {
   },
 };
 
-const fireworksOf = (ask: { baseUrl: string; apiKey: string }): FireworksAI =>
-  new FireworksAI({ serverURL: ask.baseUrl, apiKey: ask.apiKey });
+const fireworksOf = (options: { baseUrl: string; apiKey: string }): FireworksAI =>
+  new FireworksAI({ serverURL: options.baseUrl, apiKey: options.apiKey });
 
 /** All other parameters keep the library's defaults, which the library sends explicitly. */
-const fireworksBody = (ask: Ask) => ({
-  model: ask.model,
-  messages: ask.messages,
-  maxTokens: ask.maxTokens,
+const fireworksBody = (options: ChatOptions) => ({
+  model: options.model,
+  messages: options.messages,
+  maxTokens: options.maxTokens,
   temperature: 0,
 });
 
-const fetchOptionsOf = ({ signal }: Ask) => (signal === undefined ? {} : { fetchOptions: { signal } });
+const fetchOptionsOf = ({ signal }: ChatOptions) =>
+  signal === undefined ? {} : { fetchOptions: { signal } };
 
 /** The constructor overwrites `configuration`, so the address can only be changed afterwards. */
 class ChatFireworksElsewhere extends ChatFireworks {
-  constructor(ask: Ask) {
+  constructor(options: ChatOptions) {
     super({
-      apiKey: ask.apiKey,
-      model: ask.model,
-      maxTokens: ask.maxTokens,
+      apiKey: options.apiKey,
+      model: options.model,
+      maxTokens: options.maxTokens,
       temperature: 0,
       maxRetries: 0,
     });
-    this.clientConfig.baseURL = ask.baseUrl;
+    this.clientConfig.baseURL = options.baseUrl;
   }
 }
 
 const langchain: Client = {
   name: "@langchain/community ChatFireworks",
   passesMessage: true,
-  async chat(ask) {
-    const reply = await new ChatFireworksElsewhere(ask).invoke(
-      langchainMessages(ask.messages),
-      signalOf(ask),
+  async chat(options) {
+    const response = await new ChatFireworksElsewhere(options).invoke(
+      langchainMessages(options.messages),
+      signalOf(options),
     );
     // The installed core's type is of another major version; the value is the documented one.
-    const usage = reply.usage_metadata as { input_tokens: number; output_tokens: number } | undefined;
+    const usage = response.usage_metadata as { input_tokens: number; output_tokens: number } | undefined;
     return {
-      text: String(reply.content),
+      text: String(response.content),
       promptTokens: usage?.input_tokens,
       completionTokens: usage?.output_tokens,
     };
   },
-  async *stream(ask) {
-    const model = new ChatFireworksElsewhere(ask);
-    for await (const chunk of await model.stream(langchainMessages(ask.messages), signalOf(ask))) {
+  async *stream(options) {
+    const model = new ChatFireworksElsewhere(options);
+    for await (const chunk of await model.stream(langchainMessages(options.messages), signalOf(options))) {
       yield String(chunk.content);
     }
   },
@@ -244,7 +247,7 @@ const langchain: Client = {
   },
 };
 
-function langchainMessages(messages: Turn[]): BaseMessage[] {
+function langchainMessages(messages: ChatMessage[]): BaseMessage[] {
   const kinds = { system: SystemMessage, user: HumanMessage, assistant: AIMessage };
   return messages.map(({ role, content }) => new kinds[role](content));
 }

@@ -2,7 +2,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import OpenAI from "openai";
 import { beforeAll, describe, expect, test } from "vitest";
 import { MODEL, type SharedHearth, sharedHearth } from "../harness/hearth.ts";
-import { type Json, post, type Reply, stream } from "../harness/http.ts";
+import { type HttpResponse, type Json, post, stream } from "../harness/http.ts";
 import { expectError, expectShape } from "./contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
@@ -24,11 +24,11 @@ const chatBody = (extra: object = {}) => ({
   ...extra,
 });
 
-async function chat(extra: object = {}): Promise<Reply> {
-  const reply = await post(hearth, CHAT, chatBody(extra));
-  expect(reply.status, reply.text).toBe(200);
-  expectShape("ChatCompletionResponse", reply.json);
-  return reply;
+async function chat(extra: object = {}): Promise<HttpResponse> {
+  const response = await post(hearth, CHAT, chatBody(extra));
+  expect(response.status, response.text).toBe(200);
+  expectShape("ChatCompletionResponse", response.json);
+  return response;
 }
 
 const PERSON = {
@@ -85,9 +85,9 @@ describe("structured output", () => {
   test("a grammar from the client is followed exactly", async () => {
     const grammar = 'root ::= "I say " ("yes" | "no") "." ';
     for (const seed of [1, 2, 3, 4]) {
-      const reply = await chat({ response_format: { type: "grammar", grammar }, seed });
-      expect(reply.json.choices[0].message.content).toMatch(/^I say (yes|no)\.$/);
-      expect(reply.json.choices[0].finish_reason).toBe("stop");
+      const response = await chat({ response_format: { type: "grammar", grammar }, seed });
+      expect(response.json.choices[0].message.content).toMatch(/^I say (yes|no)\.$/);
+      expect(response.json.choices[0].finish_reason).toBe("stop");
     }
   });
 
@@ -96,8 +96,8 @@ describe("structured output", () => {
       type: "object",
       properties: { a: { type: "string", pattern: "(a+)+\\1$", maxLength: 4 } },
     };
-    const reply = await chat({ response_format: { type: "json_object", schema } });
-    expect(reply.headers["x-hearth-schema-unenforced"]).toContain("pattern");
+    const response = await chat({ response_format: { type: "json_object", schema } });
+    expect(response.headers["x-hearth-schema-unenforced"]).toContain("pattern");
     const strict = { type: "json_schema", json_schema: { name: "x", strict: true, schema } };
     expectError(
       await post(hearth, CHAT, chatBody({ response_format: strict })),
@@ -142,9 +142,9 @@ describe("structured output", () => {
     ["a schema that is not JSON", { type: "json_object", schema: "{" }, "response_format.schema", /JSON/],
     ["json_schema without one", { type: "json_schema" }, "response_format.json_schema", /required/],
   ])("%s answers 400 that names the field and says why", async (_, response_format, param, why) => {
-    const reply = await post(hearth, CHAT, chatBody({ response_format }));
-    expectError(reply, "BAD_REQUEST", param);
-    expect(reply.json.error.message).toMatch(why);
+    const response = await post(hearth, CHAT, chatBody({ response_format }));
+    expectError(response, "BAD_REQUEST", param);
+    expect(response.json.error.message).toMatch(why);
   });
 
   test("a schema nested 10,000 deep is refused without holding up other streams", async () => {
@@ -199,8 +199,8 @@ describe("tools", () => {
     "tool_choice %j gives calls whose arguments fit",
     async (tool_choice) => {
       for (const seed of [1, 2]) {
-        const reply = await chat({ tools, tool_choice, seed, parallel_tool_calls: false });
-        const [choice] = reply.json.choices;
+        const response = await chat({ tools, tool_choice, seed, parallel_tool_calls: false });
+        const [choice] = response.json.choices;
         expect(choice.finish_reason).toBe("tool_calls");
         expect(choice.message.content).toBeNull();
         expect(choice.message.tool_calls).toHaveLength(1);

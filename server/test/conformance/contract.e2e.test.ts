@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
-import { type Json, openStream, post, rawReply, send, stream } from "../harness/http.ts";
+import { type Json, openStream, post, rawResponse, send, stream } from "../harness/http.ts";
 import { contract, expectError, expectShape } from "./contract.ts";
 import { contract as controlPlane } from "./control-plane-contract.ts";
 
@@ -14,7 +14,7 @@ const GONE = "accounts/local/models/gone";
 let hearth: Hearth;
 let upstream: Server;
 /** The body of the last request that reached the attached engine. */
-let seen: Json;
+let lastBody: Json;
 
 beforeAll(async () => {
   upstream = createServer(misbehave);
@@ -41,7 +41,7 @@ async function misbehave(request: IncomingMessage, response: ServerResponse): Pr
   }
   let text = "";
   for await (const piece of request) text += piece;
-  seen = text === "" ? null : JSON.parse(text);
+  lastBody = text === "" ? null : JSON.parse(text);
   if (text.includes("garbage")) response.end("not JSON");
   else if (text.includes("busy")) response.writeHead(429).end("{}");
   else if (text.includes("late")) response.writeHead(408).end("{}");
@@ -62,22 +62,22 @@ describe("responses have the contract's shapes", () => {
   test.each([{}, { n: 2 }, { stop: ["e"] }, { max_tokens: 0 }, { logprobs: false, echo: false }])(
     "for a chat completion with %j",
     async (extra) => {
-      const reply = await post(hearth, CHAT, { ...hello, ...extra });
-      expect(reply.status, reply.text).toBe(200);
-      expect(reply.headers["content-type"]).toMatch(/^application\/json/);
-      expectShape("ChatCompletionResponse", reply.json);
+      const response = await post(hearth, CHAT, { ...hello, ...extra });
+      expect(response.status, response.text).toBe(200);
+      expect(response.headers["content-type"]).toMatch(/^application\/json/);
+      expectShape("ChatCompletionResponse", response.json);
     },
   );
 
   test.each([{}, { n: 2 }, { max_tokens: 0 }])("for a completion with %j", async (extra) => {
-    const reply = await post(hearth, COMPLETIONS, {
+    const response = await post(hearth, COMPLETIONS, {
       model: MODEL,
       prompt: "One two",
       max_tokens: 6,
       ...extra,
     });
-    expect(reply.status, reply.text).toBe(200);
-    expectShape("CompletionResponse", reply.json);
+    expect(response.status, response.text).toBe(200);
+    expectShape("CompletionResponse", response.json);
   });
 
   test.each([{}, { stream_options: { include_usage: true } }, { n: 2 }, { max_tokens: 0 }])(
@@ -87,12 +87,12 @@ describe("responses have the contract's shapes", () => {
         [CHAT, "ChatCompletionChunk", hello],
         [COMPLETIONS, "CompletionChunk", { model: MODEL, prompt: "One two", max_tokens: 6 }],
       ] as const) {
-        const reply = await stream(hearth, path, { ...body, ...extra });
-        expect(reply.status).toBe(200);
-        expect(reply.headers["content-type"]).toMatch(/^text\/event-stream/);
-        expect(reply).toMatchObject({ done: true, whole: true });
-        for (const chunk of reply.chunks) expectShape(schema, chunk);
-        expect(new Set(reply.chunks.map((chunk) => chunk.id)).size).toBe(1);
+        const response = await stream(hearth, path, { ...body, ...extra });
+        expect(response.status).toBe(200);
+        expect(response.headers["content-type"]).toMatch(/^text\/event-stream/);
+        expect(response).toMatchObject({ done: true, whole: true });
+        for (const chunk of response.chunks) expectShape(schema, chunk);
+        expect(new Set(response.chunks.map((chunk) => chunk.id)).size).toBe(1);
       }
     },
   );
@@ -113,10 +113,10 @@ describe("responses have the contract's shapes", () => {
   });
 
   test("for verifyApiKey, which names the key's account", async () => {
-    const reply = await send(hearth, "/verifyApiKey");
-    expect(reply.status).toBe(200);
-    expect(reply.headers["x-fireworks-account-id"]).toBe("local");
-    expect(reply.json).toBeTypeOf("object");
+    const response = await send(hearth, "/verifyApiKey");
+    expect(response.status).toBe(200);
+    expect(response.headers["x-fireworks-account-id"]).toBe("local");
+    expect(response.json).toBeTypeOf("object");
   });
 });
 
@@ -199,9 +199,9 @@ describe("errors have exactly the contract's codes and shapes", () => {
 
   test("with 401 and the scheme to use for a missing key", async () => {
     for (const path of [CHAT, "/inference/v1/models", "/nothing"]) {
-      const reply = await post({ ...hearth, apiKey: null }, path, hello);
-      expectError(reply, "UNAUTHORIZED", null);
-      expect(reply.headers["www-authenticate"]).toBe("Bearer");
+      const response = await post({ ...hearth, apiKey: null }, path, hello);
+      expectError(response, "UNAUTHORIZED", null);
+      expect(response.headers["www-authenticate"]).toBe("Bearer");
     }
   });
 
@@ -224,18 +224,18 @@ describe("errors have exactly the contract's codes and shapes", () => {
     ["POST", "/inference/v1/models", "GET"],
     ["DELETE", "/verifyApiKey", "GET"],
   ])("with 405 and the allowed methods for %s %s", async (method, path, allowed) => {
-    const reply = await send(hearth, path, { method });
-    expectError(reply, "METHOD_NOT_ALLOWED", null);
-    expect(reply.headers.allow).toBe(allowed);
+    const response = await send(hearth, path, { method });
+    expectError(response, "METHOD_NOT_ALLOWED", null);
+    expect(response.headers.allow).toBe(allowed);
   });
 
   test("with 413 for a body that is too large, before it is sent", async () => {
-    const reply = await rawReply(
+    const response = await rawResponse(
       hearth.port,
       `POST ${CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${hearth.apiKey}\r\n` +
         "content-type: application/json\r\ncontent-length: 20000000\r\n\r\n",
     );
-    expectError(reply, "PAYLOAD_TOO_LARGE", "body");
+    expectError(response, "PAYLOAD_TOO_LARGE", "body");
   });
 
   test("with 502 for an engine that answers nonsense", async () => {
@@ -245,9 +245,9 @@ describe("errors have exactly the contract's codes and shapes", () => {
   test("with 503 and retry-after for an engine that is busy or gone", async () => {
     for (const body of [toUpstream("busy"), { ...toUpstream(""), model: GONE }]) {
       for (const extra of [{}, { stream: true }]) {
-        const reply = await post(hearth, CHAT, { ...body, ...extra });
-        expectError(reply, "UNAVAILABLE", null);
-        expect(reply.headers["retry-after"]).toMatch(/^[1-9]\d*$/);
+        const response = await post(hearth, CHAT, { ...body, ...extra });
+        expectError(response, "UNAVAILABLE", null);
+        expect(response.headers["retry-after"]).toMatch(/^[1-9]\d*$/);
       }
     }
   });
@@ -258,18 +258,18 @@ describe("errors have exactly the contract's codes and shapes", () => {
 
   test("when a stream breaks off: it ends with an error event and [DONE]", async () => {
     const opened = await openStream(hearth, CHAT, toUpstream("break off"));
-    const reply = await opened.read();
-    expect(reply).toMatchObject({ status: 200, done: true, whole: true, text: "Half" });
-    const last = reply.chunks.at(-1);
+    const response = await opened.read();
+    expect(response).toMatchObject({ status: 200, done: true, whole: true, text: "Half" });
+    const last = response.chunks.at(-1);
     expectShape("ErrorResponse", last);
     expect(last.error).toMatchObject({ object: "error", code: "UNAVAILABLE", type: "server_error" });
   });
 
   test("without max_tokens the engine is asked for 2048", async () => {
     await post(hearth, CHAT, toUpstream("busy"));
-    expect(seen.max_tokens).toBe(2048);
+    expect(lastBody.max_tokens).toBe(2048);
     await post(hearth, CHAT, { ...toUpstream("busy"), max_completion_tokens: 9 });
-    expect(seen.max_tokens).toBe(9);
+    expect(lastBody.max_tokens).toBe(9);
   });
 
   test("every refusal carries the request's id", async () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js";
 import { expect } from "vitest";
-import type { Json, Reply } from "../harness/http.ts";
+import type { HttpResponse, Json } from "../harness/http.ts";
 
 export const contract = JSON.parse(
   readFileSync(new URL("../../../contract/inference.openapi.json", import.meta.url), "utf8"),
@@ -22,31 +22,31 @@ export function expectShape(schema: string, value: unknown): void {
 
 /** Checks an error's status, code, type and shape against the contract's error table. */
 export function expectError(
-  reply: Pick<Reply, "status" | "json" | "text">,
+  response: Pick<HttpResponse, "status" | "json" | "text">,
   code: string,
   param: string | null,
 ): void {
   const row = contract.info["x-error-table"].find((one: { code: string }) => one.code === code);
-  expect(reply.json, reply.text).toEqual({
+  expect(response.json, response.text).toEqual({
     error: { message: expect.any(String), type: row.type, code, param, object: "error" },
   });
-  expect(reply.status).toBe(row.status);
-  expectTidy(reply.text);
+  expect(response.status).toBe(row.status);
+  expectTidy(response.text);
 }
 
 /** Checks that a response is a 4xx error in the contract's shape. */
-export function expectRefusal(reply: Pick<Reply, "status" | "json" | "text">): void {
-  expect(reply.status, reply.text).toBeGreaterThanOrEqual(400);
-  expect(reply.status, reply.text).toBeLessThan(500);
-  expectShape("ErrorResponse", reply.json);
-  expect(reply.json.error).toEqual({
+export function expectRefusal(response: Pick<HttpResponse, "status" | "json" | "text">): void {
+  expect(response.status, response.text).toBeGreaterThanOrEqual(400);
+  expect(response.status, response.text).toBeLessThan(500);
+  expectShape("ErrorResponse", response.json);
+  expect(response.json.error).toEqual({
     message: expect.stringMatching(/\S/),
     type: expect.any(String),
     code: expect.stringMatching(/^[A-Z_]+$/),
-    param: reply.json.error.param === null ? null : expect.any(String),
+    param: response.json.error.param === null ? null : expect.any(String),
     object: "error",
   });
-  expectTidy(reply.text);
+  expectTidy(response.text);
 }
 
 /** Fails when an error reveals a stack or a path of the machine, or holds raw control characters. */

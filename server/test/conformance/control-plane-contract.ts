@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { expect } from "vitest";
-import { type Json, type Reply, type SendOptions, send, type Target } from "../harness/http.ts";
+import { type HttpResponse, type Json, type SendOptions, send, type Target } from "../harness/http.ts";
 
 export const contract = JSON.parse(
   readFileSync(new URL("../../../contract/control-plane.openapi.json", import.meta.url), "utf8"),
@@ -97,7 +97,11 @@ export interface CallOptions extends Omit<SendOptions, "method"> {
  * Sends one request and checks the response's shape against the contract, for errors also the code. The content is for the
  * test to check.
  */
-export async function call(target: Target, operationId: string, options: CallOptions = {}): Promise<Reply> {
+export async function call(
+  target: Target,
+  operationId: string,
+  options: CallOptions = {},
+): Promise<HttpResponse> {
   const { params = {}, query = {}, ...rest } = options;
   const { method, path } = operation(operationId);
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
@@ -108,21 +112,24 @@ export async function call(target: Target, operationId: string, options: CallOpt
   const search = new URLSearchParams(
     Object.entries(query).map(([name, value]) => [name, String(value)] as [string, string]),
   );
-  const reply = await send(target, search.size === 0 ? filled : `${filled}?${search}`, { method, ...rest });
-  if (reply.status === 200) {
-    expectAnswer(operationId, reply.json);
+  const response = await send(target, search.size === 0 ? filled : `${filled}?${search}`, {
+    method,
+    ...rest,
+  });
+  if (response.status === 200) {
+    expectAnswer(operationId, response.json);
     exercised.add(operationId);
   } else {
-    expectErrorShape(reply);
+    expectErrorShape(response);
   }
-  return reply;
+  return response;
 }
 
 /** As `call`, for requests that must succeed; resolves with the response's body. */
 export async function succeed(target: Target, operationId: string, options?: CallOptions): Promise<Json> {
-  const reply = await call(target, operationId, options);
-  expect(reply.status, reply.text).toBe(200);
-  return reply.json;
+  const response = await call(target, operationId, options);
+  expect(response.status, response.text).toBe(200);
+  return response.json;
 }
 
 /** Fails unless every operation of the resource has succeeded in this file. */
@@ -133,25 +140,25 @@ export function expectAllExercised(tag: string): void {
 }
 
 /** Checks an error: gRPC's code by name, its number, the HTTP status and the field that the error names; null: no field. */
-export function expectRefusal(reply: Reply, code: string, field: string | null): void {
+export function expectRefusal(response: HttpResponse, code: string, field: string | null): void {
   const { "x-grpc-number": numbers, "x-http-status": statuses } = contract.components.schemas.StatusCode;
-  expectErrorShape(reply);
-  expect({ status: reply.status, code: reply.json.code }, reply.text).toEqual({
+  expectErrorShape(response);
+  expect({ status: response.status, code: response.json.code }, response.text).toEqual({
     status: statuses[code],
     code: numbers[code],
   });
-  const fields = reply.json.details.flatMap((detail: Json) =>
+  const fields = response.json.details.flatMap((detail: Json) =>
     (detail.fieldViolations ?? []).map((violation: Json) => violation.field),
   );
-  expect(fields, reply.text).toEqual(field === null ? [] : [field]);
+  expect(fields, response.text).toEqual(field === null ? [] : [field]);
 }
 
-function expectErrorShape(reply: Reply): void {
-  expect(reply.status, reply.text).toBeGreaterThanOrEqual(400);
-  expectShape("RpcStatus", reply.json);
-  expect(reply.json.message, reply.text).toMatch(/\S/);
+function expectErrorShape(response: HttpResponse): void {
+  expect(response.status, response.text).toBeGreaterThanOrEqual(400);
+  expectShape("RpcStatus", response.json);
+  expect(response.json.message, response.text).toMatch(/\S/);
   // An error must not reveal a stack or a path of the machine, nor hold raw control characters.
-  expect(reply.text).not.toMatch(
+  expect(response.text).not.toMatch(
     /node_modules|\bat [\w.]+ \(|\/(?:root|home|usr|var|tmp)\/|[\u0000-\u001f\u007f]/,
   );
 }

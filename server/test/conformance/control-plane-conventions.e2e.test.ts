@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, startHearth } from "../harness/hearth.ts";
-import { type Json, type Reply, send, type Target } from "../harness/http.ts";
+import { type HttpResponse, type Json, send, type Target } from "../harness/http.ts";
 import { contract, expectRefusal, operations, succeed } from "./control-plane-contract.ts";
 
 /** An operation in the server's own OpenAPI document. */
@@ -68,11 +68,13 @@ const fill = ({ path }: Served, accountId = "local"): string =>
 const ask = (
   operation: Served,
   query: string,
-  more: { body?: unknown; target?: Target; accountId?: string } = {},
-): Promise<Reply> =>
-  send(more.target ?? hearth, fill(operation, more.accountId) + query, {
+  overrides: { body?: unknown; target?: Target; accountId?: string } = {},
+): Promise<HttpResponse> =>
+  send(overrides.target ?? hearth, fill(operation, overrides.accountId) + query, {
     method: operation.method,
-    ...(more.body === undefined ? {} : { body: more.body, headers: { "content-type": "application/json" } }),
+    ...(overrides.body === undefined
+      ? {}
+      : { body: overrides.body, headers: { "content-type": "application/json" } }),
   });
 
 /** The lists that need no other id than the account's. */
@@ -95,16 +97,16 @@ describe("every list", () => {
   ])("refuses %s by name", async (_, query, field) => {
     expect(lists().length).toBeGreaterThan(3);
     for (const list of lists()) {
-      const reply = await ask(list, `?${query}`);
-      expect(reply.status, `${list.operationId}: ${reply.text}`).toBe(400);
-      expectRefusal(reply, "INVALID_ARGUMENT", field);
+      const response = await ask(list, `?${query}`);
+      expect(response.status, `${list.operationId}: ${response.text}`).toBe(400);
+      expectRefusal(response, "INVALID_ARGUMENT", field);
     }
   });
 
   test("treats empty page size, token, filter, order and mask as absent, and ignores unknown parameters", async () => {
     for (const list of lists()) {
-      const reply = await ask(list, "?pageSize=0&pageToken=&filter=&orderBy=&readMask=&surprise=1");
-      expect(reply.status, `${list.operationId}: ${reply.text}`).toBe(200);
+      const response = await ask(list, "?pageSize=0&pageToken=&filter=&orderBy=&readMask=&surprise=1");
+      expect(response.status, `${list.operationId}: ${response.text}`).toBe(200);
     }
   });
 });
@@ -139,9 +141,9 @@ describe("every body", () => {
   ])("is refused for %s, by name", async (_, body, field) => {
     expect(withBody().length).toBeGreaterThan(3);
     for (const operation of withBody()) {
-      const reply = await ask(operation, "", { body });
-      expect(reply.status, `${operation.operationId}: ${reply.text}`).toBe(400);
-      expectRefusal(reply, "INVALID_ARGUMENT", field);
+      const response = await ask(operation, "", { body });
+      expect(response.status, `${operation.operationId}: ${response.text}`).toBe(400);
+      expectRefusal(response, "INVALID_ARGUMENT", field);
     }
   });
 
@@ -188,15 +190,15 @@ function resolve(schema: Json): Json {
     .reduce((at: Json, name: string) => at[name], contract);
 }
 
-/** Paths of the fields in `own` that the contract's schema does not have. */
-function unknownFields(own: Json, schema: Json, path = ""): string[] {
+/** Paths of the fields in `schemaOfServer` that the contract's schema does not have. */
+function unknownFields(schemaOfServer: Json, schema: Json, path = ""): string[] {
   const target = resolve(schema);
   const properties = Object.assign(
     {},
     target?.properties,
     ...(target?.allOf ?? []).map((one: Json) => resolve(one).properties),
   );
-  return Object.entries<Json>(own.properties ?? {}).flatMap(([name, field]) => {
+  return Object.entries<Json>(schemaOfServer.properties ?? {}).flatMap(([name, field]) => {
     const known = properties[name];
     if (known === undefined) return [path + name];
     const [inner, theirs] = field.type === "array" ? [field.items, resolve(known).items] : [field, known];

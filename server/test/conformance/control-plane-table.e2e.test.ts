@@ -53,8 +53,10 @@ describe("the operations of the control plane", () => {
       const operation = operations.get(operationId);
       if (operation === undefined) continue;
       const path = operation.path.replaceAll(/\{\w+\}/g, "no-such-one");
-      const reply = await send(hearth, path, { method: operation.method });
-      expect(String(reply.json?.message), operationId).not.toMatch(/^(No such path|This path answers only)/);
+      const response = await send(hearth, path, { method: operation.method });
+      expect(String(response.json?.message), operationId).not.toMatch(
+        /^(No such path|This path answers only)/,
+      );
     }
   });
 });

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 
 describe("deployment shapes", () => {
-  test("of the library are visible to every account", async () => {
+  test("are visible to every account when they belong to the library", async () => {
     const query = { targetModel: MODEL, filter: "preset_type = MINIMAL" };
     const { deploymentShapes } = await succeed(hearth, "listDeploymentShapes", { params: library, query });
     expect(deploymentShapes).toMatchObject([{ baseModel: MODEL, presetType: "MINIMAL" }]);
@@ -53,7 +53,7 @@ describe("deployment shapes", () => {
     expectRefusal(await call(hearth, "getDeploymentShape", { params: shape }), "NOT_FOUND", null);
   });
 
-  test("of a model that doesn't exist, and with fields that contradict each other, are refused", async () => {
+  test("are refused for a model that doesn't exist, and with fields that contradict each other", async () => {
     const create = (body: object) => call(hearth, "createDeploymentShape", { params: account, body });
     expectRefusal(await create({ baseModel: `accounts/${hearth.accountId}/models/none` }), "NOT_FOUND", null);
     expectRefusal(
@@ -64,4 +64,4 @@ describe("deployment shapes", () => {
   });
 });
 
-test("every operation was exercised", () => expectAllExercised("deploymentShapes"));
+test("every operation of deployment shapes was exercised", () => expectAllExercised("deploymentShapes"));

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth, until } from "../harness/hearth.ts";
-import { type Json, post, type Reply, send } from "../harness/http.ts";
+import { type HttpResponse, type Json, post, send } from "../harness/http.ts";
 import { uploadTinyAddon, uploadTinyModel } from "../harness/models.ts";
 import {
   type CallOptions,
@@ -48,13 +48,13 @@ async function deployed(id: string, body: object = {}): Promise<void> {
   await inState(id, "READY");
 }
 
-const complete = (model: string, path = "/inference/v1/completions"): Promise<Reply> =>
+const complete = (model: string, path = "/inference/v1/completions"): Promise<HttpResponse> =>
   post(hearth, path, { model, prompt: "the then there", max_tokens: 12, temperature: 0 });
 
 async function textOf(model: string): Promise<string> {
-  const reply = await complete(model);
-  expect(reply.status, reply.text).toBe(200);
-  return reply.json.choices[0].text;
+  const response = await complete(model);
+  expect(response.status, response.text).toBe(200);
+  return response.json.choices[0].text;
 }
 
 async function load(model: string, deployment?: string, query: CallOptions["query"] = {}): Promise<Json> {
@@ -204,8 +204,8 @@ describe("a deployment", () => {
 
   test("keeps its model from being deleted", async () => {
     await create("needs");
-    const reply = await call(hearth, "deleteModel", { params: { ...account, model_id: "tiny" } });
-    expectRefusal(reply, "FAILED_PRECONDITION", null);
+    const response = await call(hearth, "deleteModel", { params: { ...account, model_id: "tiny" } });
+    expectRefusal(response, "FAILED_PRECONDITION", null);
     const { deployedModelRefs } = await succeed(hearth, "getModel", {
       params: { ...account, model_id: "tiny" },
     });

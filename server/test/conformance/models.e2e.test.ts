@@ -90,7 +90,7 @@ describe("models", () => {
     expectRefusal(deploy, "FAILED_PRECONDITION", "deployment");
   });
 
-  test("of the library name their deployments, and one of their versions runs there", async () => {
+  test("name their deployments in the library, and one of their versions runs there", async () => {
     const [, , , id] = LIBRARY_MODEL.split("/");
     const library = { account_id: "fireworks", model_id: id! };
     const { deployedModelRefs } = await succeed(hearth, "getModel", { params: library });
@@ -105,8 +105,8 @@ describe("models", () => {
   test("can have their configuration checked before an upload", async () => {
     const configJson = readFileSync(join(folder, "config.json"), "utf8");
     expect(await succeed(hearth, "validateModelConfig", { body: { configJson } })).toEqual({});
-    const reply = await call(hearth, "validateModelConfig", { body: { configJson: "{}" } });
-    expectRefusal(reply, "INVALID_ARGUMENT", "configJson");
+    const response = await call(hearth, "validateModelConfig", { body: { configJson: "{}" } });
+    expectRefusal(response, "INVALID_ARGUMENT", "configJson");
   });
 
   test("have every operation exercised", () => expectAllExercised("models"));

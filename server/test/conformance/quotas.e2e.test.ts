@@ -51,8 +51,12 @@ describe("quotas", () => {
     });
     expect(quotas).toMatchObject([{ usage: 8, value: "8" }]);
     const params = { ...local, deployment_id: deploymentId };
-    const more = { maxReplicaCount: 3 };
-    expectRefusal(await call(hearth, "updateDeployment", { params, body: more }), "RESOURCE_EXHAUSTED", null);
+    const overrides = { maxReplicaCount: 3 };
+    expectRefusal(
+      await call(hearth, "updateDeployment", { params, body: overrides }),
+      "RESOURCE_EXHAUSTED",
+      null,
+    );
     await succeed(hearth, "updateDeployment", { params, body: { maxReplicaCount: 1 } });
     await succeed(hearth, "updateDeployment", { params, body: { maxReplicaCount: 2 } });
   });

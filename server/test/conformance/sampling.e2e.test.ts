@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
-import { type Json, post, type Reply, stream } from "../harness/http.ts";
+import { type HttpResponse, type Json, post, stream } from "../harness/http.ts";
 import { expectError, expectShape } from "./contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
@@ -12,13 +12,13 @@ beforeAll(async () => {
   hearth = await startHearth();
 });
 
-async function complete(extra: object = {}): Promise<Reply> {
+async function complete(extra: object = {}): Promise<HttpResponse> {
   const body = { model: MODEL, prompt: "The capital of France is", max_tokens: 6, temperature: 0, ...extra };
-  const reply = await post(hearth, COMPLETIONS, body);
-  expect(reply.status, reply.text).toBe(200);
-  return reply;
+  const response = await post(hearth, COMPLETIONS, body);
+  expect(response.status, response.text).toBe(200);
+  return response;
 }
-const first = (reply: Reply): Json => reply.json.choices[0];
+const first = (response: HttpResponse): Json => response.json.choices[0];
 
 /** The sum of the probabilities whose logarithms are given. */
 const mass = (logprobs: number[]): number => logprobs.reduce((sum, value) => sum + Math.exp(value), 0);
@@ -69,7 +69,7 @@ describe("log probabilities", () => {
   });
 });
 
-describe("the prompt in the reply", () => {
+describe("the prompt in the response", () => {
   test("echo puts the prompt in front, echo_last its end, and in chat the rendered template", async () => {
     const plain = first(await complete()).text;
     expect(first(await complete({ echo: true })).text).toBe(`The capital of France is${plain}`);
@@ -95,12 +95,12 @@ describe("the prompt in the reply", () => {
   });
 
   test("raw_output has the prompt's tokens and the text before it was parsed", async () => {
-    const reply = await complete({ raw_output: true, logprobs: true });
-    const { raw_output, text } = first(reply);
+    const response = await complete({ raw_output: true, logprobs: true });
+    const { raw_output, text } = first(response);
     expectShape("RawOutput", raw_output);
     expect(raw_output.completion).toBe(text);
-    expect(raw_output.prompt_token_ids).toHaveLength(reply.json.usage.prompt_tokens);
-    expect(raw_output.completion_token_ids).toHaveLength(reply.json.usage.completion_tokens);
+    expect(raw_output.prompt_token_ids).toHaveLength(response.json.usage.prompt_tokens);
+    expect(raw_output.completion_token_ids).toHaveLength(response.json.usage.completion_tokens);
     const again = await complete({ prompt: raw_output.prompt_token_ids });
     expect(first(again).text).toBe(text);
   });
@@ -117,9 +117,9 @@ describe("the prompt in the reply", () => {
   });
 
   test("return_token_ids gives the token ids of prompt and output", async () => {
-    const reply = await complete({ return_token_ids: true });
-    expect(first(reply).token_ids).toHaveLength(6);
-    expect(first(reply).prompt_token_ids).toHaveLength(reply.json.usage.prompt_tokens);
+    const response = await complete({ return_token_ids: true });
+    expect(first(response).token_ids).toHaveLength(6);
+    expect(first(response).prompt_token_ids).toHaveLength(response.json.usage.prompt_tokens);
   });
 
   test("a batch gives each prompt n choices, the same as if it came alone", async () => {
@@ -173,8 +173,8 @@ describe("sampling", () => {
   });
 
   test("forced_generation becomes the output", async () => {
-    const reply = await complete({ max_tokens: 40, forced_generation: "Berlin, of course." });
-    expect(first(reply)).toMatchObject({ text: "Berlin, of course.", finish_reason: "stop" });
+    const response = await complete({ max_tokens: 40, forced_generation: "Berlin, of course." });
+    expect(first(response)).toMatchObject({ text: "Berlin, of course.", finish_reason: "stop" });
   });
 
   test("a prediction changes the accepted tokens, not the output", async () => {
@@ -212,15 +212,15 @@ describe("sampling", () => {
   });
 
   test("perf_metrics_in_response puts the headers' figures into the body", async () => {
-    const reply = await complete({ perf_metrics_in_response: true });
-    expectShape("PerfMetrics", reply.json.perf_metrics);
-    expect(reply.json.perf_metrics["prompt-tokens"]).toBe(reply.json.usage.prompt_tokens);
+    const response = await complete({ perf_metrics_in_response: true });
+    expectShape("PerfMetrics", response.json.perf_metrics);
+    expect(response.json.perf_metrics["prompt-tokens"]).toBe(response.json.usage.prompt_tokens);
   });
 });
 
 describe("the prompt cache", () => {
   const prompt = `${"The quick brown fox jumps over the lazy dog. ".repeat(40)}Then`;
-  const cached = (reply: Reply): number => reply.json.usage.prompt_tokens_details.cached_tokens;
+  const cached = (response: HttpResponse): number => response.json.usage.prompt_tokens_details.cached_tokens;
 
   test("is used for the same prompt, does not change the output and is separate for another isolation key", async () => {
     const cold = await complete({ prompt, prompt_cache_isolation_key: "a" });

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, rowOf, startHearth } from "../harness/hearth.ts";
-import { type Json, post, type Reply, send, stream } from "../harness/http.ts";
+import { type HttpResponse, type Json, post, send, stream } from "../harness/http.ts";
 import { contract, expectError } from "./contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
@@ -20,11 +20,11 @@ beforeAll(async () => {
 /** A repeated word that the model reliably continues, so that generations do not end early. */
 const REPEATING = "red green blue ".repeat(8).trim();
 
-async function complete(extra: object = {}): Promise<Reply> {
+async function complete(extra: object = {}): Promise<HttpResponse> {
   const body = { model: MODEL, prompt: REPEATING, max_tokens: 16, temperature: 0, ...extra };
-  const reply = await post(hearth, COMPLETIONS, body);
-  expect(reply.status, reply.text).toBe(200);
-  return reply;
+  const response = await post(hearth, COMPLETIONS, body);
+  expect(response.status, response.text).toBe(200);
+  return response;
 }
 
 const chatBody = (extra: object = {}) => ({
@@ -35,13 +35,13 @@ const chatBody = (extra: object = {}) => ({
   ...extra,
 });
 
-async function chat(extra: object = {}): Promise<Reply> {
-  const reply = await post(hearth, CHAT, chatBody(extra));
-  expect(reply.status, reply.text).toBe(200);
-  return reply;
+async function chat(extra: object = {}): Promise<HttpResponse> {
+  const response = await post(hearth, CHAT, chatBody(extra));
+  expect(response.status, response.text).toBe(200);
+  return response;
 }
 
-const textOf = (reply: Reply): string => reply.json.choices[0].text;
+const textOf = (response: HttpResponse): string => response.json.choices[0].text;
 
 describe("usage", () => {
   test("is on the finish chunk of a stream and on no other", async () => {
@@ -82,9 +82,9 @@ describe("usage", () => {
   });
 
   test("is the same in the ledger and in the response", async () => {
-    for (const reply of [await chat({ n: 2 }), await complete()]) {
-      const row = await rowOf(hearth, String(reply.headers["x-request-id"]));
-      const { usage } = reply.json;
+    for (const response of [await chat({ n: 2 }), await complete()]) {
+      const row = await rowOf(hearth, String(response.headers["x-request-id"]));
+      const { usage } = response.json;
       expect(row).toMatchObject({
         accountId: "local",
         model: MODEL,
@@ -95,7 +95,7 @@ describe("usage", () => {
         completionTokens: usage.completion_tokens,
       });
       expect(row.replica).not.toBeNull();
-      expect(reply.json.id.endsWith(row.id)).toBe(true);
+      expect(response.json.id.endsWith(row.id)).toBe(true);
     }
   });
 
@@ -111,10 +111,10 @@ describe("usage", () => {
 });
 
 describe("headers", () => {
-  test("of an unstreamed response give its tokens and times", async () => {
-    for (const reply of [await chat(), await complete()]) {
-      const { headers } = reply;
-      const { usage } = reply.json;
+  test("give the tokens and times of an unstreamed response", async () => {
+    for (const response of [await chat(), await complete()]) {
+      const { headers } = response;
+      const { usage } = response.json;
       expect(headers["fireworks-prompt-tokens"]).toBe(String(usage.prompt_tokens));
       expect(headers["fireworks-cached-prompt-tokens"]).toBe(
         String(usage.prompt_tokens_details.cached_tokens),
@@ -141,7 +141,7 @@ describe("choices", () => {
     expect(three.usage.completion_tokens).toBeGreaterThan(one.usage.completion_tokens);
   });
 
-  test("of a stream each open with their role and finish once", async () => {
+  test("each open with their role and finish once in a stream", async () => {
     const { chunks } = await stream(hearth, CHAT, chatBody({ n: 3, temperature: 1 }));
     for (const index of [0, 1, 2]) {
       const own = chunks.flatMap((chunk) => chunk.choices).filter((choice: Json) => choice.index === index);
@@ -151,7 +151,7 @@ describe("choices", () => {
     }
   });
 
-  test("of one request differ when they are sampled", async () => {
+  test("differ within one request when they are sampled", async () => {
     const { choices } = (await complete({ prompt: "Once upon a time", n: 2, temperature: 1, seed: 7 })).json;
     expect(choices[0].text).not.toBe(choices[1].text);
   });
@@ -167,9 +167,9 @@ describe("stop", () => {
     ] as const) {
       const stop = full.slice(from, from + length);
       const expected = full.slice(0, full.indexOf(stop));
-      const reply = await complete({ max_tokens: 24, stop });
-      expect(textOf(reply)).toBe(expected);
-      expect(reply.json.choices[0].finish_reason).toBe("stop");
+      const response = await complete({ max_tokens: 24, stop });
+      expect(textOf(response)).toBe(expected);
+      expect(response.json.choices[0].finish_reason).toBe("stop");
       const streamed = await stream(hearth, COMPLETIONS, {
         model: MODEL,
         prompt: REPEATING,
@@ -190,35 +190,35 @@ describe("stop", () => {
 describe("length", () => {
   test("is exactly max_tokens with finish_reason length; max_completion_tokens means the same", async () => {
     for (const name of ["max_tokens", "max_completion_tokens"]) {
-      const reply = await post(hearth, COMPLETIONS, { model: MODEL, prompt: REPEATING, [name]: 5 });
-      expect(reply.json.choices[0].finish_reason).toBe("length");
-      expect(reply.json.usage.completion_tokens).toBe(5);
+      const response = await post(hearth, COMPLETIONS, { model: MODEL, prompt: REPEATING, [name]: 5 });
+      expect(response.json.choices[0].finish_reason).toBe("length");
+      expect(response.json.usage.completion_tokens).toBe(5);
     }
   });
 
   test("is zero with max_tokens 0", async () => {
-    const reply = await complete({ max_tokens: 0 });
-    expect(textOf(reply)).toBe("");
-    expect(reply.json.usage.completion_tokens).toBe(0);
-    expect(reply.json.choices[0].finish_reason).toBe("length");
+    const response = await complete({ max_tokens: 0 });
+    expect(textOf(response)).toBe("");
+    expect(response.json.usage.completion_tokens).toBe(0);
+    expect(response.json.choices[0].finish_reason).toBe("length");
   });
 
   test("is refused when both names are given", async () => {
-    const reply = await post(hearth, CHAT, chatBody({ max_completion_tokens: 8 }));
-    expectError(reply, "BAD_REQUEST", "max_completion_tokens");
+    const response = await post(hearth, CHAT, chatBody({ max_completion_tokens: 8 }));
+    expectError(response, "BAD_REQUEST", "max_completion_tokens");
   });
 
   test("is refused with both figures when the prompt is one token too long", async () => {
     const prompt = new Array(contextLength + 1).fill(1000);
-    const reply = await post(hearth, COMPLETIONS, { model: MODEL, prompt, temperature: 0 });
-    expectError(reply, "BAD_REQUEST", "prompt");
-    expect(reply.json.error.message).toContain(String(contextLength + 1));
-    expect(reply.json.error.message).toContain(String(contextLength));
+    const response = await post(hearth, COMPLETIONS, { model: MODEL, prompt, temperature: 0 });
+    expectError(response, "BAD_REQUEST", "prompt");
+    expect(response.json.error.message).toContain(String(contextLength + 1));
+    expect(response.json.error.message).toContain(String(contextLength));
   });
 
   test("may be asked for beyond the context's size", async () => {
-    const reply = await complete({ max_tokens: 1_000_000, stop: " " });
-    expect(reply.json.choices[0].finish_reason).toBe("stop");
+    const response = await complete({ max_tokens: 1_000_000, stop: " " });
+    expect(response.json.choices[0].finish_reason).toBe("stop");
   });
 });
 
@@ -269,16 +269,16 @@ describe("sampling", () => {
 
 describe("messages", () => {
   test("may have text parts, which are joined, and the role developer, which means system", async () => {
-    const told = (role: string, content: unknown) => [
+    const say = (role: string, content: unknown) => [
       { role, content },
       { role: "user", content: "Who are you?" },
     ];
-    const plain = (await chat({ messages: told("system", "You are a pirate.") })).json;
+    const plain = (await chat({ messages: say("system", "You are a pirate.") })).json;
     const parts = [
       { type: "text", text: "You are " },
       { type: "text", text: "a pirate." },
     ];
-    for (const messages of [told("system", parts), told("developer", "You are a pirate.")]) {
+    for (const messages of [say("system", parts), say("developer", "You are a pirate.")]) {
       const other = (await chat({ messages })).json;
       expect(other.usage.prompt_tokens).toBe(plain.usage.prompt_tokens);
       expect(other.choices[0].message.content).toBe(plain.choices[0].message.content);
@@ -303,16 +303,16 @@ describe("messages", () => {
 describe("names", () => {
   test("in full, short and alias form reach the same model, and the response gives its full name", async () => {
     for (const model of [MODEL, "fireworks/smollm2-135m-instruct", "gpt-4o"]) {
-      const reply = await chat({ model });
-      expect(reply.json.model).toBe(MODEL);
-      expect(reply.headers["x-hearth-fallback-model"]).toBeUndefined();
-      expect((await rowOf(hearth, String(reply.headers["x-request-id"]))).model).toBe(MODEL);
+      const response = await chat({ model });
+      expect(response.json.model).toBe(MODEL);
+      expect(response.headers["x-hearth-fallback-model"]).toBeUndefined();
+      expect((await rowOf(hearth, String(response.headers["x-request-id"]))).model).toBe(MODEL);
     }
   });
 
-  test("of catalog models that are not served get the fallback's answer, with a header that says so", async () => {
-    const reply = await chat({ model: FALLEN_BACK });
-    expect(reply.headers["x-hearth-fallback-model"]).toBe(MODEL);
+  test("get the fallback's answer for catalog models that are not served, with a header that says so", async () => {
+    const response = await chat({ model: FALLEN_BACK });
+    expect(response.headers["x-hearth-fallback-model"]).toBe(MODEL);
     const streamed = await stream(hearth, CHAT, chatBody({ model: FALLEN_BACK }));
     expect(streamed.headers["x-hearth-fallback-model"]).toBe(MODEL);
     expect(streamed.done).toBe(true);
@@ -373,8 +373,8 @@ describe("parameters that are not honoured", () => {
   test("are accepted with neutral values, alone and together", async () => {
     const plain = (await chat()).json.choices[0].message.content;
     for (const [name, value] of Object.entries(NEUTRAL)) {
-      const reply = await post(hearth, CHAT, chatBody({ [name]: value, max_tokens: 1 }));
-      expect(reply.status, `${name}: ${reply.text}`).toBe(200);
+      const response = await post(hearth, CHAT, chatBody({ [name]: value, max_tokens: 1 }));
+      expect(response.status, `${name}: ${response.text}`).toBe(200);
     }
     expect((await chat(NEUTRAL)).json.choices[0].message.content).toBe(plain);
   });

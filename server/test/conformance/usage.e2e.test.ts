@@ -13,12 +13,12 @@ beforeAll(async () => {
 test("the usage report and its export hold the requests' exact tokens at their price", async () => {
   let [prompt, completion] = [0, 0];
   for (const text of ["Hi", "How are you?"]) {
-    const reply = await send(hearth, "/inference/v1/chat/completions", {
+    const response = await send(hearth, "/inference/v1/chat/completions", {
       body: { model: MODEL, messages: [{ role: "user", content: text }], max_tokens: 4 },
     });
-    expect(reply.status, reply.text).toBe(200);
-    prompt += reply.json.usage.prompt_tokens;
-    completion += reply.json.usage.completion_tokens;
+    expect(response.status, response.text).toBe(200);
+    prompt += response.json.usage.prompt_tokens;
+    completion += response.json.usage.completion_tokens;
   }
   // Ledger rows reach the database shortly after the response.
   const report = await until("both requests in the report", async () => {

@@ -9,9 +9,9 @@ const DEPLOYMENTS = "/v1/accounts/local/deployments";
 
 async function complete(hearth: Hearth, model: string): Promise<Json> {
   const body = { model, prompt: "the then there", max_tokens: 8, temperature: 0 };
-  const reply = await post(hearth, "/inference/v1/completions", body);
-  expect(reply.status, reply.text).toBe(200);
-  return reply.json.choices[0].text;
+  const response = await post(hearth, "/inference/v1/completions", body);
+  expect(response.status, response.text).toBe(200);
+  return response.json.choices[0].text;
 }
 
 const inState = (hearth: Hearth, id: string, state: string): Promise<Json> =>

@@ -9,7 +9,7 @@ import {
   type UsageRow,
   until,
 } from "../harness/hearth.ts";
-import { openStream, post, type StreamReply } from "../harness/http.ts";
+import { openStream, post, type StreamedResponse } from "../harness/http.ts";
 import { alive, descendants } from "./processes.ts";
 
 const CHAT = "/inference/v1/chat/completions";
@@ -54,18 +54,19 @@ async function work(hearth: Hearth, isOver: () => boolean): Promise<void> {
 }
 
 async function readWhole(hearth: Hearth, body: object): Promise<void> {
-  const reply = await post(hearth, CHAT, body);
+  const response = await post(hearth, CHAT, body);
   events++;
-  if (reply.status === 200) whole.set(String(reply.headers["x-request-id"]), usageOf(reply.json.usage));
+  if (response.status === 200)
+    whole.set(String(response.headers["x-request-id"]), usageOf(response.json.usage));
 }
 
 async function readStream(hearth: Hearth, body: { max_tokens: number }): Promise<void> {
   const opened = await openStream(hearth, CHAT, body);
-  const id = String(opened.reply.headers["x-request-id"]);
+  const id = String(opened.response.headers["x-request-id"]);
   const seen: Broken = { maxTokens: body.max_tokens, deltasMs: [], killedMs: 0 };
   broken.set(id, seen);
   let known = 0;
-  const reply = await opened.read((so) => {
+  const response = await opened.read((so) => {
     for (const chunk of so.chunks.slice(known)) {
       events++;
       if (chunk.choices?.[0]?.delta?.content) seen.deltasMs.push(performance.now());
@@ -73,12 +74,13 @@ async function readStream(hearth: Hearth, body: { max_tokens: number }): Promise
     known = so.chunks.length;
     return false;
   });
-  if (!isWhole(reply)) return;
+  if (!isWhole(response)) return;
   broken.delete(id);
-  whole.set(id, usageOf(reply.chunks.at(-1).usage));
+  whole.set(id, usageOf(response.chunks.at(-1).usage));
 }
 
-const isWhole = (reply: StreamReply): boolean => reply.done && reply.chunks.at(-1)?.usage !== undefined;
+const isWhole = (response: StreamedResponse): boolean =>
+  response.done && response.chunks.at(-1)?.usage !== undefined;
 
 const usageOf = (usage: {
   prompt_tokens: number;

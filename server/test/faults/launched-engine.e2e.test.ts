@@ -43,11 +43,11 @@ describe("a model server that the platform starts for itself", () => {
 
   test("is restarted when it exits during a request, and that request gets 503 with retry-after", async () => {
     const before = servers();
-    const reply = await post(hearth, CHAT, saying("exit"));
-    expect(reply.status).toBe(503);
-    expect(reply.headers["retry-after"]).toMatch(/^[1-9]\d*$/);
+    const response = await post(hearth, CHAT, saying("exit"));
+    expect(response.status).toBe(503);
+    expect(response.headers["retry-after"]).toMatch(/^[1-9]\d*$/);
     await until(
-      "a reply from a new server",
+      "a response from a new server",
       async () => (await post(hearth, CHAT, saying("Hello"))).status === 200,
     );
     expect(alive(before)).toEqual([]);
@@ -70,10 +70,10 @@ describe("a deployment on accelerators that a configured command serves", () => 
     await until("READY", async () => (await get("gpu")).state === "READY");
     expect((await get("gpu")).replicaStats.readyReplicaCount).toBe(1);
     const asked = { ...saying("files"), model: `${await model}#accounts/local/deployments/gpu` };
-    const reply = await post(hearth, CHAT, asked);
-    expect(reply.status, reply.text).toBe(200);
+    const response = await post(hearth, CHAT, asked);
+    expect(response.status, response.text).toBe(200);
     const files = "config.json,model.safetensors,tokenizer.json,tokenizer_config.json";
-    expect(reply.json.choices[0].message.content).toBe(`${files} on 0,1`);
+    expect(response.json.choices[0].message.content).toBe(`${files} on 0,1`);
     const { json } = await send(hearth, `${PATH}/gpu/events`);
     expect(json.events.map((event: { type: string }) => event.type)).toContain("STATE");
   });
@@ -84,12 +84,12 @@ describe("a deployment on accelerators that a configured command serves", () => 
     ["maxContextLength", 128],
     ["precision", "FP16"],
     ["autoTune", { longPrompt: true }],
-  ])("is refused %s, which the program can't be told", async (field, value) => {
-    const more = field === "ngramSpeculationLength" ? { draftTokenCount: 4 } : {};
-    const wanted = { acceleratorType: "NVIDIA_H100_80GB", [field]: value, ...more };
-    const reply = await deploy("refused", wanted);
-    expect(reply.status, reply.text).toBe(400);
-    expect(reply.json.message).toContain(field);
+  ])("is refused with %s, which the command has no placeholder for", async (field, value) => {
+    const overrides = field === "ngramSpeculationLength" ? { draftTokenCount: 4 } : {};
+    const wanted = { acceleratorType: "NVIDIA_H100_80GB", [field]: value, ...overrides };
+    const response = await deploy("refused", wanted);
+    expect(response.status, response.text).toBe(400);
+    expect(response.json.message).toContain(field);
   });
 
   test("says why its program doesn't come up while it is tried again, and when it has FAILED", async () => {

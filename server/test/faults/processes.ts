@@ -62,7 +62,7 @@ export function descendants(pid: number): Process[] {
   return found;
 }
 
-/** Those of the processes that are still running. */
+/** The subset of the processes that are still running. */
 export function alive(processes: readonly Process[]): Process[] {
   const now = all();
   return processes.filter((one) =>

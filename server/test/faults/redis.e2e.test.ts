@@ -95,7 +95,7 @@ function busiestMinute(answers: readonly Answer[]): number {
 describe("while Redis is killed and restarted empty", () => {
   test("no request fails, the gateways stay within the limit's bound, and they share limits again afterwards", async () => {
     const { answers, end } = load();
-    const [before, after] = ["can't tell each other", "tell each other of their requests again"];
+    const [before, after] = ["can't share their request counts", "Gateways share their request counts again"];
     const all = (what: string) => gateways.every((gateway) => gateway.output().includes(what));
     await until("requests of both", () => [0, 1].every((i) => count(answers, i, 200) > 20));
     await redis.kill();
@@ -123,7 +123,7 @@ describe("while Redis is killed and restarted empty", () => {
 
   test("no gateway logs the Redis password", () => {
     for (const gateway of gateways) {
-      expect(gateway.output()).toContain("can't tell each other");
+      expect(gateway.output()).toContain("can't share their request counts");
       expect(gateway.output()).not.toContain(PASSWORD);
     }
   });

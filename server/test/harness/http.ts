@@ -10,7 +10,7 @@ export interface Target {
 // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of many shapes
 export type Json = any;
 
-export interface Reply {
+export interface HttpResponse {
   status: number;
   headers: IncomingHttpHeaders;
   text: string;
@@ -27,7 +27,7 @@ export interface SendOptions {
 }
 
 /** Sends one request on a new connection; `path` is sent byte for byte. Rejects when the response is incomplete. */
-export async function send(target: Target, path: string, options: SendOptions = {}): Promise<Reply> {
+export async function send(target: Target, path: string, options: SendOptions = {}): Promise<HttpResponse> {
   const response = await open(target, path, options);
   const pieces: Buffer[] = [];
   for await (const piece of response) pieces.push(piece as Buffer);
@@ -40,7 +40,7 @@ export const post = (
   path: string,
   body: unknown,
   options: SendOptions = {},
-): Promise<Reply> => send(target, path, { method: "POST", body, ...options });
+): Promise<HttpResponse> => send(target, path, { method: "POST", body, ...options });
 
 function open(target: Target, path: string, options: SendOptions): Promise<http.IncomingMessage> {
   const { body, signal } = options;
@@ -70,7 +70,7 @@ function open(target: Target, path: string, options: SendOptions): Promise<http.
 }
 
 /** The part of a stream received so far; `read` updates it as events arrive. */
-export interface StreamReply {
+export interface StreamedResponse {
   status: number;
   headers: IncomingHttpHeaders;
   /** The JSON events, in order. */
@@ -84,9 +84,9 @@ export interface StreamReply {
 }
 
 export interface OpenStream {
-  reply: StreamReply;
+  response: StreamedResponse;
   /** Reads until `enough` returns true, the stream ends (the default) or the connection breaks. */
-  read(enough?: (reply: StreamReply) => boolean): Promise<StreamReply>;
+  read(enough?: (response: StreamedResponse) => boolean): Promise<StreamedResponse>;
   /** Closes the connection at once, as a browser does whose tab is closed. */
   drop(): void;
 }
@@ -103,7 +103,7 @@ export async function openStream(
     body: JSON.stringify({ ...body, stream: true }),
     ...options,
   });
-  const reply: StreamReply = {
+  const streamed: StreamedResponse = {
     status: response.statusCode ?? 0,
     headers: response.headers,
     chunks: [],
@@ -113,21 +113,21 @@ export async function openStream(
   };
   const events = sseData(response);
   return {
-    reply,
+    response: streamed,
     async read(enough = () => false) {
       try {
-        while (!enough(reply)) {
+        while (!enough(streamed)) {
           const { value, done } = await events.next();
           if (done) {
-            reply.whole = response.complete;
+            streamed.whole = response.complete;
             break;
           }
-          take(reply, value);
+          take(streamed, value);
         }
       } catch {
         // The connection broke; `whole` stays false.
       }
-      return reply;
+      return streamed;
     },
     drop: () => response.destroy(),
   };
@@ -139,20 +139,20 @@ export async function stream(
   path: string,
   body: object,
   options: SendOptions = {},
-): Promise<StreamReply> {
+): Promise<StreamedResponse> {
   return (await openStream(target, path, body, options)).read();
 }
 
-function take(reply: StreamReply, data: string): void {
-  if (reply.done) throw new Error(`an event after [DONE]: ${data}`);
+function take(response: StreamedResponse, data: string): void {
+  if (response.done) throw new Error(`an event after [DONE]: ${data}`);
   if (data === "[DONE]") {
-    reply.done = true;
+    response.done = true;
     return;
   }
   const chunk = JSON.parse(data) as Json;
-  reply.chunks.push(chunk);
+  response.chunks.push(chunk);
   for (const choice of chunk.choices ?? []) {
-    if (choice.index === 0) reply.text += choice.delta?.content ?? choice.text ?? "";
+    if (choice.index === 0) response.text += choice.delta?.content ?? choice.text ?? "";
   }
 }
 
@@ -192,10 +192,10 @@ export function rawExchange(
 }
 
 /** Resolves with the first response to the bytes, without waiting for the end of the connection. */
-export async function rawReply(
+export async function rawResponse(
   port: number,
   pieces: string | Buffer | readonly (string | Buffer)[],
-): Promise<Reply> {
+): Promise<HttpResponse> {
   return parseRaw(
     await rawExchange(port, pieces, (text) => {
       const length = /^HTTP[\s\S]*?\r\ncontent-length: (\d+)\r\n[\s\S]*?\r\n\r\n/i.exec(text);
@@ -205,7 +205,7 @@ export async function rawReply(
 }
 
 /** Parses the text from `rawExchange` as one response. */
-export function parseRaw(text: string): Reply {
+export function parseRaw(text: string): HttpResponse {
   const [head = "", ...rest] = text.split("\r\n\r\n");
   const [statusLine = "", ...lines] = head.split("\r\n");
   const headers: Record<string, string> = {};

@@ -7,9 +7,9 @@ import { type Json, send, type Target } from "./http.ts";
 
 /** Sends a request that must answer 200; resolves with the response's body. */
 export async function succeed(target: Target, method: string, path: string, body?: unknown): Promise<Json> {
-  const reply = await send(target, path, { method, body });
-  expect(reply.status, `${method} ${path}: ${reply.text}`).toBe(200);
-  return reply.json;
+  const response = await send(target, path, { method, body });
+  expect(response.status, `${method} ${path}: ${response.text}`).toBe(200);
+  return response.json;
 }
 
 /** Uploads a base model of a few layers with random weights through the public API; resolves with its full name. */

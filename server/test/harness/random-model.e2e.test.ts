@@ -73,7 +73,7 @@ test("a random model can be served by the whole platform in place of the default
     });
   const [one, other] = await Promise.all([ask(1), ask(2)]);
   expect([one.status, other.status]).toEqual([200, 200]);
-  const choices = [one, other].map((reply) => reply.json.choices[0]);
+  const choices = [one, other].map((response) => response.json.choices[0]);
   expect(choices.map((choice) => choice.finish_reason)).toEqual(["length", "length"]);
   expect(choices[0].message.content).not.toBe(choices[1].message.content);
 });

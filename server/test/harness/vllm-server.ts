@@ -64,8 +64,8 @@ function whole(response: ServerResponse, body: Body, script: Script): void {
 
 function stream(response: ServerResponse, body: Body, script: Script): void {
   response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
-  const send = (delta: object, finish: string | null = null, more: object = {}): void => {
-    const choice = { index: 0, delta, logprobs: null, finish_reason: finish, token_ids: null, ...more };
+  const send = (delta: object, finish: string | null = null, overrides: object = {}): void => {
+    const choice = { index: 0, delta, logprobs: null, finish_reason: finish, token_ids: null, ...overrides };
     response.write(`data: ${JSON.stringify({ ...base("chat.completion.chunk"), choices: [choice] })}\n\n`);
   };
   const inPieces = (text: string): string[] => text.match(/[\s\S]{1,3}/gu) ?? [];
@@ -111,8 +111,8 @@ createServer(async (request, response) => {
   if (script.wrong === "html") {
     response.writeHead(200, { "content-type": "text/html" });
     // An endless page: the client must stop reading.
-    const more = setInterval(() => response.write("<p>Sign in\n".repeat(100)), 5);
-    response.once("close", () => clearInterval(more));
+    const interval = setInterval(() => response.write("<p>Sign in\n".repeat(100)), 5);
+    response.once("close", () => clearInterval(interval));
   } else if (script.wrong === "cut" && body.stream !== true) {
     response.writeHead(200, { "content-type": "application/json", "content-length": "5000" });
     response.write('{"choices":');

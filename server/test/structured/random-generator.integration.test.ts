@@ -107,7 +107,7 @@ async function generate(
   if (bytes > MAX_BYTES) return null;
   // One more for the end token.
   const maxTokens = Math.max(1, bytes + 1 + spareTokens);
-  const request = textRequest("Reply:", { grammar, maxTokens, sampling: { temperature: 1, seed } });
+  const request = textRequest("HttpResponse:", { grammar, maxTokens, sampling: { temperature: 1, seed } });
   let closed = false;
   const { texts, finishes, end } = await collectGeneration(replica.engine, request, never, (event) => {
     if (event.type === "finish") closed = event.closed === true;

@@ -47,5 +47,5 @@ function microsOf(field: string, { currencyCode, units = "0", nanos = 0 }: Money
   const whole = BigInt(units);
   const micros = whole * MICROS + BigInt(nanos / NANOS_PER_MICRO);
   if (whole >= 0n && whole < 1_000_000_000n && micros > 0n) return micros;
-  throw badRequest(`${field}.units`, `${field} must be more than nothing and less than a billion dollars.`);
+  throw badRequest(`${field}.units`, `${field} must be above 0 and less than a billion dollars.`);
 }

@@ -73,7 +73,7 @@ export function authorize(
     throw new AppError("FORBIDDEN", `The role ${principal.role} does not allow this.`);
   }
   if (principal.role === "contributor" && createdBy !== undefined && createdBy !== principal.userId) {
-    throw new AppError("FORBIDDEN", "A contributor changes only what they made.");
+    throw new AppError("FORBIDDEN", "Contributors may change only their own resources.");
   }
 }
 

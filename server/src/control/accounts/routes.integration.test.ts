@@ -23,8 +23,8 @@ const namesOf = (reply: { json: { accounts: { name: string }[] } }) =>
 
 describe("reading accounts", () => {
   test("shows the own account and the library account, and answers NOT_FOUND for others", async () => {
-    const own = await t.call(admin.key, "GET", `${ACCOUNTS}/acme`);
-    expect(own.json).toEqual({
+    const ownAccount = await t.call(admin.key, "GET", `${ACCOUNTS}/acme`);
+    expect(ownAccount.json).toEqual({
       name: "accounts/acme",
       displayName: "",
       createTime: "2026-01-01T00:00:00.000Z",
@@ -59,9 +59,9 @@ describe("reading accounts", () => {
   });
 
   test("refuses orderBy", async () => {
-    const reply = await t.call(t.operator.key, "GET", `${ACCOUNTS}?orderBy=email`);
-    expect(reply.status).toBe(400);
-    expect(reply.text).toContain("orderBy");
+    const response = await t.call(t.operator.key, "GET", `${ACCOUNTS}?orderBy=email`);
+    expect(response.status).toBe(400);
+    expect(response.text).toContain("orderBy");
   });
 });
 
@@ -92,9 +92,9 @@ describe("creating accounts", () => {
 
   test("is forbidden for all others, even admins of the operator's account", async () => {
     const deputy = await t.addUser("local", "deputy", "admin");
-    for (const who of [admin, deputy]) {
-      const reply = await t.call(who.key, "POST", `${ACCOUNTS}?accountId=mine`, { email: "a@b.example" });
-      expect([reply.status, reply.json.code]).toEqual([403, 7]);
+    for (const user of [admin, deputy]) {
+      const response = await t.call(user.key, "POST", `${ACCOUNTS}?accountId=mine`, { email: "a@b.example" });
+      expect([response.status, response.json.code]).toEqual([403, 7]);
     }
   });
 
@@ -126,15 +126,15 @@ describe("creating accounts", () => {
       "Thresholds",
     ],
   ])("refuses %s with the name of the field", async (_case, body, field) => {
-    const reply = await t.call(t.operator.key, "POST", `${ACCOUNTS}?accountId=wrong`, body);
-    expect([reply.status, reply.json.code]).toEqual([400, 3]);
-    expect(reply.text).toContain(field);
+    const response = await t.call(t.operator.key, "POST", `${ACCOUNTS}?accountId=wrong`, body);
+    expect([response.status, response.json.code]).toEqual([400, 3]);
+    expect(response.text).toContain(field);
   });
 });
 
 describe("changing accounts", () => {
-  const change = (who: TestUser, body: unknown, account = "acme", mask = "") =>
-    t.call(who.key, "PATCH", `${ACCOUNTS}/${account}?updateMask=${mask}`, body);
+  const change = (user: TestUser, body: unknown, account = "acme", mask = "") =>
+    t.call(user.key, "PATCH", `${ACCOUNTS}/${account}?updateMask=${mask}`, body);
 
   test("lets admins set the name, address and alert thresholds, and a mask reset them", async () => {
     const usd = (units: string, nanos: number) => ({ currencyCode: "USD", units, nanos });

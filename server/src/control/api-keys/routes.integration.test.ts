@@ -21,13 +21,13 @@ beforeAll(async () => {
 afterAll(() => t.close());
 
 async function make(
-  who: TestUser,
+  user: TestUser,
   path: string,
   apiKey: object = {},
 ): Promise<{ keyId: string; key: string }> {
-  const reply = await t.call(who.key, "POST", path, { apiKey });
-  expect(reply.status, reply.text).toBe(200);
-  return reply.json;
+  const response = await t.call(user.key, "POST", path, { apiKey });
+  expect(response.status, response.text).toBe(200);
+  return response.json;
 }
 
 async function works(key: string): Promise<boolean> {
@@ -39,12 +39,12 @@ const idsOf = (reply: { json: { apiKeys: { keyId: string }[] } }) =>
 
 describe("an API key", () => {
   test("is returned only on creation, works at once and is listed by its prefix", async () => {
-    const reply = await t.call(alice.key, "POST", KEYS, {
+    const response = await t.call(alice.key, "POST", KEYS, {
       apiKey: { displayName: "ci", expireTime: "2030-01-01T00:00:00Z", annotations: { team: "search" } },
     });
-    expect(reply.status).toBe(200);
-    const { key, keyId } = reply.json;
-    expect(reply.json).toEqual({
+    expect(response.status).toBe(200);
+    const { key, keyId } = response.json;
+    expect(response.json).toEqual({
       keyId,
       key,
       displayName: "ci",
@@ -56,7 +56,7 @@ describe("an API key", () => {
       annotations: { team: "search" },
     });
     expect(await works(key)).toBe(true);
-    const { key: _, ...shown } = reply.json;
+    const { key: _, ...shown } = response.json;
     expect((await t.call(alice.key, "GET", `${ofUser("alice")}/${keyId}`)).json).toEqual(shown);
     const listed = await t.call(alice.key, "GET", `${KEYS}?filter=displayName="ci"`);
     expect(listed.json).toEqual({ apiKeys: [shown], nextPageToken: "", totalSize: 1 });
@@ -137,10 +137,10 @@ describe("an API key", () => {
     ],
     ["labels that are no texts", { apiKey: { annotations: { a: 1 } } }, "apiKey.annotations"],
   ])("is refused for %s with the name of the field", async (_case, body, field) => {
-    const reply = await t.call(alice.key, "POST", KEYS, body);
-    expect(reply.status, reply.text).toBe(400);
-    expect(reply.json.code).toBe(3);
-    expect(reply.text).toContain(field);
+    const response = await t.call(alice.key, "POST", KEYS, body);
+    expect(response.status, response.text).toBe(400);
+    expect(response.json.code).toBe(3);
+    expect(response.text).toContain(field);
   });
 });
 
@@ -169,7 +169,7 @@ describe("access to API keys", () => {
       await t.call(alice.key, "GET", `${ofUser("alice")}/${keyId}`),
       await t.call(alice.key, "GET", `${ofUser("bob")}/${keyId}`),
     ];
-    for (const reply of attempts) expect([reply.status, reply.text]).toEqual([404, missing.text]);
+    for (const response of attempts) expect([response.status, response.text]).toEqual([404, missing.text]);
     expect(await works(key)).toBe(true);
   });
 
@@ -197,7 +197,7 @@ describe("access to API keys", () => {
       await t.call(mallory.key, "POST", "/v1/accounts/evil/apiKeys:delete", { keyId }),
       await t.call(mallory.key, "POST", "/v1/accounts/evil/users/mallory/apiKeys:delete", { keyId }),
     ];
-    for (const reply of attempts) expect([reply.status, reply.text]).toEqual([404, missing]);
+    for (const response of attempts) expect([response.status, response.text]).toEqual([404, missing]);
     for (const path of [KEYS, ofUser("alice")]) {
       expect((await t.call(mallory.key, "GET", path)).status).toBe(404);
       expect((await t.call(mallory.key, "POST", path, { apiKey: {} })).status).toBe(404);
@@ -208,8 +208,8 @@ describe("access to API keys", () => {
   test("lets the operator create keys for users of any account, but not for the operator there", async () => {
     const { key } = await make(t.operator, "/v1/accounts/evil/users/mallory/apiKeys");
     expect(t.keys.authenticate(`Bearer ${key}`)).toMatchObject({ accountId: "evil", userId: "mallory" });
-    const reply = await t.call(t.operator.key, "POST", KEYS, { apiKey: {} });
-    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+    const response = await t.call(t.operator.key, "POST", KEYS, { apiKey: {} });
+    expect([response.status, response.json.code]).toEqual([400, 9]);
   });
 
   test("forbids admins of the operator's account to create or delete the operator's keys", async () => {
@@ -239,18 +239,18 @@ describe("a request without a valid API key", () => {
       ["GET", `${ofUser("alice")}/${key}`],
     ] as const) {
       for (const credential of [null, newApiKey()]) {
-        const reply = await t.call(credential, method, path, method === "POST" ? {} : undefined);
-        expect(reply.status, path).toBe(401);
-        expect(reply.text).not.toContain(key);
+        const response = await t.call(credential, method, path, method === "POST" ? {} : undefined);
+        expect(response.status, path).toBe(401);
+        expect(response.text).not.toContain(key);
       }
     }
   });
 
   test("gets a response that does not repeat a key in the URL", async () => {
     const { key } = await make(alice, KEYS);
-    const reply = await t.call(alice.key, "GET", `${ofUser("alice")}/${key}`);
-    expect(reply.status).toBe(404);
-    expect(reply.text).not.toContain(key);
+    const response = await t.call(alice.key, "GET", `${ofUser("alice")}/${key}`);
+    expect(response.status).toBe(404);
+    expect(response.text).not.toContain(key);
   });
 });
 
@@ -261,13 +261,13 @@ test("API keys are listed in pages, newest first", async () => {
     t.clock.advance(1_000);
     made.push((await make(carol, KEYS)).keyId);
   }
-  const seen: string[] = [];
+  const listed: string[] = [];
   for (let token = ""; ; ) {
     const { json } = await t.call(carol.key, "GET", `${KEYS}?pageSize=2&pageToken=${token}`);
     expect(json.totalSize).toBe(5);
-    seen.push(...idsOf({ json }));
+    listed.push(...idsOf({ json }));
     token = json.nextPageToken;
     if (token === "") break;
   }
-  expect(seen).toEqual(made.reverse());
+  expect(listed).toEqual(made.reverse());
 });

@@ -92,12 +92,12 @@ export function apiKeyStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
     insert: (row) => insertKey(db, row),
     change: (accountId, id, change) =>
       db.transaction(async (tx) => {
-        const one = and(live(accountId), eq(apiKeys.id, id));
-        const [row] = await tx.select().from(apiKeys).where(one).for("update");
+        const isKey = and(live(accountId), eq(apiKeys.id, id));
+        const [row] = await tx.select().from(apiKeys).where(isKey).for("update");
         if (row === undefined) return null;
         const next = change(row);
         const { displayName, annotations, expireTime, disabled } = next;
-        await tx.update(apiKeys).set({ displayName, annotations, expireTime, disabled }).where(one);
+        await tx.update(apiKeys).set({ displayName, annotations, expireTime, disabled }).where(isKey);
         await tx.execute(announce);
         return next;
       }),

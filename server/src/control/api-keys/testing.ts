@@ -1,5 +1,5 @@
 import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
-import { type Reply, type SendOptions, send } from "../../../test/harness/http.ts";
+import { type HttpResponse, type SendOptions, send } from "../../../test/harness/http.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { newApiKey } from "../../lib/ids.ts";
 import { platformSecret } from "../../platform/db/secrets.ts";
@@ -38,7 +38,7 @@ export interface Tenants {
     path: string,
     body?: unknown,
     options?: SendOptions,
-  ): Promise<Reply>;
+  ): Promise<HttpResponse>;
   close(): Promise<void>;
 }
 
@@ -68,14 +68,19 @@ export async function startTenants(
   }
 
   const tenants = { database, clock, tokenSecret, accounts, users, keys, operator, addUser };
-  const more = await routes(tenants);
+  const resourceRoutes = await routes(tenants);
   const server = await createHttpServer<Principal>({
     clock,
     log: createLog("silent"),
     authenticate: keys.authenticate,
     rawRoutes: [],
     register(app) {
-      const all = [...accountRoutes(accounts), ...userRoutes(users), ...apiKeyRoutes(keys), ...more];
+      const all = [
+        ...accountRoutes(accounts),
+        ...userRoutes(users),
+        ...apiKeyRoutes(keys),
+        ...resourceRoutes,
+      ];
       registerResources(app, all, hooks(database, clock));
     },
   });

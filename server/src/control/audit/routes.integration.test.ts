@@ -84,8 +84,8 @@ test("the audit log contains no API keys and no entries of other accounts' users
   const all = await entries();
   expect(all.length).toBe(before + 1);
   expect(JSON.stringify(all)).not.toMatch(/fw_|secret-label/);
-  const own = await t.call(stranger.key, "GET", "/v1/accounts/evil/auditLogs");
-  expect(own.json.auditLogs).toMatchObject([{ operation: "deleteUser", outcome: "NOT_FOUND" }]);
+  const ownLog = await t.call(stranger.key, "GET", "/v1/accounts/evil/auditLogs");
+  expect(ownLog.json.auditLogs).toMatchObject([{ operation: "deleteUser", outcome: "NOT_FOUND" }]);
 });
 
 test("the audit log is for the account's admins and has pages like every list", async () => {
@@ -117,13 +117,13 @@ test("expired entries of all accounts are deleted, and a clock that is ahead del
     await t.database.sql`insert into audit_log values (
       ${id}, ${`aged-${ageDays}`}, 'acme', 'root', 'key', 'createUser', 'accounts/acme/users/x', 'OK', 'r', ${time.toISOString()})`;
   };
-  const left = async () =>
+  const remainingAccounts = async () =>
     (await t.database.sql`select account_id from audit_log where account_id like 'aged-%' order by 1`).map(
       (row) => row["account_id"],
     );
   for (const days of [31, 29, 400]) await at(days);
   await audit.expire();
-  expect(await left()).toEqual(["aged-29"]);
+  expect(await remainingAccounts()).toEqual(["aged-29"]);
   const ahead = createAudit({
     database: t.database,
     log: silentLog,
@@ -135,7 +135,7 @@ test("expired entries of all accounts are deleted, and a clock that is ahead del
     'ffffffffffff', 'aged-0', 'acme', 'root', 'key', 'createUser', 'accounts/acme/users/x', 'OK', 'r', now())`;
   await ahead.expire();
   ahead.close();
-  expect(await left()).toContain("aged-0");
+  expect(await remainingAccounts()).toContain("aged-0");
 });
 
 test("entries of the audit log can't be changed or deleted", async () => {

@@ -12,8 +12,8 @@ const ACCOUNT = "/v1/accounts/acme";
 const DAY_MS = 24 * 3_600_000;
 const DOLLAR = 1_000_000n;
 
-/** Stands for everything that an account makes. */
-function thing(
+/** A route that stands for the routes of all resources of an account. */
+function stubRoute(
   operationId: string,
   method: "POST" | "PATCH" | "DELETE",
   whenSuspended: SuspensionPolicy,
@@ -60,10 +60,10 @@ beforeAll(async () => {
       };
       return [
         ...billingRoutes(new BillingService({ billing, accounts })),
-        thing("createThing", "POST", "refuse", "/v1/accounts/{account_id}/things"),
-        thing("cancelThing", "POST", "allow", "/v1/accounts/{account_id}/things/{thing_id}:cancel"),
-        thing("updateThing", "PATCH", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
-        thing("deleteThing", "DELETE", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
+        stubRoute("createThing", "POST", "refuse", "/v1/accounts/{account_id}/things"),
+        stubRoute("cancelThing", "POST", "allow", "/v1/accounts/{account_id}/things/{thing_id}:cancel"),
+        stubRoute("updateThing", "PATCH", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
+        stubRoute("deleteThing", "DELETE", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
       ];
     },
     () => ({ refuseSuspended: suspensionCheck(billing.check) }),
@@ -77,8 +77,8 @@ afterAll(async () => {
   await t.close();
 });
 
-const recordEntry = (what: string, body: unknown, who = t.operator) =>
-  t.call(who.key, "POST", `${ACCOUNT}/${what}`, body);
+const recordEntry = (what: string, body: unknown, user = t.operator) =>
+  t.call(user.key, "POST", `${ACCOUNT}/${what}`, body);
 const summary = async () => (await t.call(admin.key, "GET", `${ACCOUNT}/billing`)).json;
 
 describe("billing over REST", () => {
@@ -179,7 +179,7 @@ describe("billing over REST", () => {
 });
 
 describe("suspension", () => {
-  const set = (body: object, who = t.operator) => t.call(who.key, "PATCH", `${ACCOUNT}/billing`, body);
+  const set = (body: object, user = t.operator) => t.call(user.key, "PATCH", `${ACCOUNT}/billing`, body);
   const stateOf = async () => (await t.call(member.key, "GET", ACCOUNT)).json.suspendState;
 
   test("by the operator lasts until the operator ends it, and refuses new work meanwhile", async () => {
@@ -200,18 +200,18 @@ describe("suspension", () => {
     ] as const) {
       expect((await t.call(member.key, method, path)).status, path).toBe(200);
     }
-    // Other terms and a state that was read don't change it.
+    // A change of other terms, or the present state sent back, leaves the account suspended.
     expect((await set({ tier: null })).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
     expect((await set({ suspendState: await stateOf() })).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
     expect((await set({ suspendState: null })).json.suspendState).toBe("UNSUSPENDED");
     expect((await t.call(member.key, "POST", things)).status).toBe(200);
     for (const suspendState of ["FAILED_PAYMENTS", "CREDIT_DEPLETED", "blocked", ""]) {
-      const reply = await set({ suspendState });
-      expect([reply.status, reply.text.includes("suspendState")]).toEqual([400, true]);
+      const response = await set({ suspendState });
+      expect([response.status, response.text.includes("suspendState")]).toEqual([400, true]);
     }
   });
 
-  test("for used up credits affects prepaid accounts only and ends with new credits", async () => {
+  test("for used-up credits affects prepaid accounts only and ends with new credits", async () => {
     await recordEntry("adjustments", { amountUsd: (await summary()).creditBalanceUsd });
     const prepaid = await set({ paymentTerms: "PREPAID" });
     expect(prepaid.json).toMatchObject({ paymentTerms: "PREPAID", suspendState: "CREDIT_DEPLETED" });
@@ -265,9 +265,9 @@ describe("input of billing", () => {
   ])("is refused for %s with the name of the field, and nothing is recorded", async (_case, body, field) => {
     const before = await summary();
     for (const what of ["payments", "credits", "adjustments"]) {
-      const reply = await recordEntry(what, body);
-      expect([reply.status, reply.json.code]).toEqual([400, 3]);
-      expect(reply.text).toContain(field);
+      const response = await recordEntry(what, body);
+      expect([response.status, response.json.code]).toEqual([400, 3]);
+      expect(response.text).toContain(field);
     }
     expect(await summary()).toEqual(before);
   });

@@ -12,7 +12,7 @@ import type { BillingService, TransactionCollection } from "./service.ts";
 
 const ACCOUNT = "/v1/accounts/{account_id}";
 
-/** Beyond the contract. */
+/** Not part of the Fireworks API. */
 export function billingRoutes(billing: BillingService): ResourceRoute[] {
   return [
     defineRoute({

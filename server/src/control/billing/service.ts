@@ -25,7 +25,7 @@ export interface BillingServiceDeps {
 }
 
 /** The kinds of transactions in each collection of the API. */
-export const TRANSACTION_COLLECTIONS = {
+const TRANSACTION_COLLECTIONS = {
   payments: ["payment"],
   credits: ["credit_purchase", "credit_grant"],
   adjustments: ["adjustment"],
@@ -104,7 +104,7 @@ export class BillingService {
     const { amountUsd, reference = "", description = "", requestId = null } = body;
     if (amountUsd === undefined) throw badRequest("amountUsd", "amountUsd is required.");
     const amountMicros = parseDollars("amountUsd", amountUsd);
-    if (amountMicros === 0n) throw badRequest("amountUsd", "amountUsd must be more than nothing.");
+    if (amountMicros === 0n) throw badRequest("amountUsd", "amountUsd must be above 0.");
     checkText("reference", reference, MAX_TEXT_CHARS);
     checkText("description", description, MAX_TEXT_CHARS);
     const createdBy = `accounts/${principal.accountId}/users/${principal.userId}`;
@@ -215,7 +215,8 @@ export function suspensionCheck(
 }
 
 function requireOperator({ isOperator }: Principal): void {
-  if (!isOperator) throw new AppError("FORBIDDEN", "Only the operator of the platform books money.");
+  if (!isOperator)
+    throw new AppError("FORBIDDEN", "Only the operator of the platform records payments and credits.");
 }
 
 function collectionOf(kind: LedgerEntryInput["kind"]): TransactionCollection {

@@ -149,7 +149,7 @@ describe("an update", () => {
     expect(reset.body).toMatchObject({ displayName: "", exampleCount: "0" });
   });
 
-  test("of a READY dataset can change the display name only", async () => {
+  test("can change only the display name of a READY dataset", async () => {
     const id = newId();
     await setup.ready(id, chatRows(3));
     const path = `${ROOT}/${id}`;
@@ -163,7 +163,7 @@ describe("an update", () => {
     expect((await setup.call("GET", path)).body).toMatchObject({ format: "CHAT", exampleCount: "3" });
   });
 
-  test("of the origin, of an unknown field or by an unknown mask is refused", async () => {
+  test("is refused when it changes the origin, names an unknown field or has an unknown mask", async () => {
     const id = newId();
     await create(id);
     const path = `${ROOT}/${id}`;

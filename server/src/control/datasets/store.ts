@@ -3,10 +3,10 @@ import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { addWork } from "../../platform/reconcile/reconciler.ts";
 import type { DatasetRef } from "./names.ts";
-import { DATASET_FORMATS, DATASET_STATES, datasetRemains, datasets } from "./table.ts";
+import { DATASET_FORMATS, DATASET_STATES, datasetGarbage, datasets } from "./table.ts";
 
 export type DatasetRow = typeof datasets.$inferSelect;
-export type GarbageRow = typeof datasetRemains.$inferSelect;
+export type GarbageRow = typeof datasetGarbage.$inferSelect;
 
 /** Kind of the background work that checks rows. Its key is the dataset's uid. */
 export const CHECK_WORK = "dataset-check";
@@ -65,7 +65,7 @@ export function datasetStore(
             const batch = rows.slice(at, at + INSERT_BATCH);
             await tx.insert(datasets).values(batch);
             const uids = batch.map(({ uid }) => uid);
-            await tx.delete(datasetRemains).where(inArray(datasetRemains.uid, uids));
+            await tx.delete(datasetGarbage).where(inArray(datasetGarbage.uid, uids));
           }
         });
         return true;
@@ -115,16 +115,16 @@ export function datasetStore(
         if (row === undefined) return null;
         await check(row);
         await tx.delete(datasets).where(is(ref));
-        await tx.insert(datasetRemains).values({ uid: row.uid, accountId: row.accountId, since });
+        await tx.insert(datasetGarbage).values({ uid: row.uid, accountId: row.accountId, since });
         return row;
       }),
     async addGarbage(rows) {
-      await db.insert(datasetRemains).values([...rows]);
+      await db.insert(datasetGarbage).values([...rows]);
     },
     garbageBefore: (time) =>
-      db.select().from(datasetRemains).where(lt(datasetRemains.since, time)).limit(GARBAGE_BATCH),
+      db.select().from(datasetGarbage).where(lt(datasetGarbage.since, time)).limit(GARBAGE_BATCH),
     async deleteGarbage(uids) {
-      await db.delete(datasetRemains).where(inArray(datasetRemains.uid, [...uids]));
+      await db.delete(datasetGarbage).where(inArray(datasetGarbage.uid, [...uids]));
     },
   };
 }

@@ -74,7 +74,7 @@ export const datasets = pgTable(
  * Garbage: datasets whose files will be removed. They were deleted, or they are new and not inserted yet; an insert
  * removes them from here.
  */
-export const datasetRemains = pgTable(
+export const datasetGarbage = pgTable(
   "dataset_remains",
   {
     uid: text().primaryKey(),

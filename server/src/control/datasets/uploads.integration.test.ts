@@ -156,7 +156,7 @@ describe("a file in a multipart form", () => {
     expect((await validate(id)).body).toMatchObject({ code: 9 });
   });
 
-  test("of 150 MB is streamed to the store", async () => {
+  test("is streamed to the store when it has 150 MB", async () => {
     const id = await newDataset();
     const line = Buffer.from(`${JSON.stringify(chatRow(1, { pad: "x".repeat(2 ** 20) }))}\n`);
     const lines = Math.floor(MAX_FORM_FILE_BYTES / line.length);
@@ -180,7 +180,7 @@ describe("a file in a multipart form", () => {
     expect((await get(id)).exampleCount).toBe(String(lines));
   });
 
-  test("above 150 MB is refused, with or without a content-length, and nothing of it is stored", async () => {
+  test("is refused above 150 MB, with or without a content-length, and nothing of the file is stored", async () => {
     const id = await newDataset();
     const path = `${ROOT}/${id}:upload`;
     const before = await setup.blobs.list("datasets/");
@@ -382,7 +382,7 @@ describe("a check", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
-  test("of many datasets waits for a free process", async () => {
+  test("waits for a free process when many datasets are checked at once", async () => {
     const ids = await Promise.all(Array.from({ length: 6 }, () => newDataset()));
     await Promise.all(ids.map((id) => setup.upload(id, jsonl(chatRows(3)))));
     const answers = await Promise.all(ids.map(validate));

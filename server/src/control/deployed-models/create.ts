@@ -88,7 +88,7 @@ function serverlessTarget(
   model: DeployableModel,
 ): LoadTarget {
   if (body.serverless === false) {
-    throw badRequest("deployment", "deployment is required for what is not serverless.");
+    throw badRequest("deployment", "deployment is required for a model that is not serverless.");
   }
   if (replaceMergedAddon) throw notHotReloading();
   if (model.kind !== "addon" || model.baseModel === null) {
@@ -127,7 +127,10 @@ async function dedicatedTarget(
   if (model.kind === "base") {
     if (query.replaceMergedAddon) throw notHotReloading();
     if (model.name === row.baseModel) return { ...target, isAddon: false, isMerged: false };
-    throw badRequest("model", `The deployment serves ${row.baseModel}; it takes LoRA addons to that.`);
+    throw badRequest(
+      "model",
+      `The deployment serves ${row.baseModel} and takes only LoRA addons of that model.`,
+    );
   }
   if (model.baseModel !== row.servedModel) {
     throw badRequest(

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Json, Reply } from "../../../test/harness/http.ts";
+import type { HttpResponse, Json } from "../../../test/harness/http.ts";
 import { AppError } from "../../lib/errors.ts";
 import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "../../orchestration/testing.ts";
 import type { TestUser } from "../api-keys/testing.ts";
@@ -20,8 +20,8 @@ afterAll(() => test.close());
 beforeEach(() => test.fleet.reset());
 
 const PATH = "/v1/accounts/acme/deployedModels";
-const as = (who: TestUser, method: string, where: string, body?: unknown): Promise<Reply> =>
-  test.call(who.key, method, where, body);
+const as = (user: TestUser, method: string, where: string, body?: unknown): Promise<HttpResponse> =>
+  test.call(user.key, method, where, body);
 
 /** A new LoRA addon of the account. */
 function addon(baseModel = LIBRARY, account = "acme"): string {
@@ -35,10 +35,14 @@ async function deployment(body: object = {}): Promise<string> {
   return made.json.name;
 }
 
-async function load(model: string, deployment?: string, more: object = {}): Promise<Json> {
-  const reply = await as(alice, "POST", PATH, { model, ...(deployment ? { deployment } : {}), ...more });
-  expect(reply.status, reply.text).toBe(200);
-  return reply.json;
+async function load(model: string, deployment?: string, overrides: object = {}): Promise<Json> {
+  const response = await as(alice, "POST", PATH, {
+    model,
+    ...(deployment ? { deployment } : {}),
+    ...overrides,
+  });
+  expect(response.status, response.text).toBe(200);
+  return response.json;
 }
 
 const get = async (name: string): Promise<Json> => (await as(alice, "GET", `/v1/${name}`)).json;
@@ -47,9 +51,9 @@ const loadedOn = async (name: string): Promise<Json[]> => {
   return (await as(alice, "GET", `${PATH}?filter=${filter}`)).json.deployedModels;
 };
 
-function refused(reply: Reply, text: string, status = 400): void {
-  expect(reply.status, reply.text).toBe(status);
-  expect(JSON.stringify(reply.json)).toContain(text);
+function refused(response: HttpResponse, text: string, status = 400): void {
+  expect(response.status, response.text).toBe(status);
+  expect(JSON.stringify(response.json)).toContain(text);
 }
 
 describe("a deployment's own model", () => {
@@ -170,7 +174,8 @@ describe("loading a LoRA addon", () => {
     const plain = await deployment();
     const withAddons = await deployment({ enableAddons: true });
     const lora = addon();
-    const refusal = (body: object, query = ""): Promise<Reply> => as(alice, "POST", `${PATH}${query}`, body);
+    const refusal = (body: object, query = ""): Promise<HttpResponse> =>
+      as(alice, "POST", `${PATH}${query}`, body);
     refused(await refusal({ model: lora, deployment: plain }), "enableAddons");
     refused(await refusal({ model: addon(SERVED), deployment: withAddons }), "addon to");
     refused(await refusal({ deployment: withAddons }), "model");
@@ -195,7 +200,7 @@ describe("loading a LoRA addon", () => {
   it("treats another account's models and deployments like missing ones", async () => {
     const name = await deployment({ enableAddons: true });
     const secret = addon(LIBRARY, "other");
-    const own = await load(addon(), name);
+    const loaded = await load(addon(), name);
     const missing = await as(alice, "POST", PATH, {
       model: "accounts/other/models/nothing",
       deployment: name,
@@ -207,11 +212,11 @@ describe("loading a LoRA addon", () => {
     ]);
     const theirs = "/v1/accounts/other/deployedModels";
     for (const deployment of [name, "accounts/acme/deployments/nothing"]) {
-      const reply = await as(bob, "POST", theirs, { model: secret, deployment });
-      expect([reply.status, reply.json.message]).toEqual([404, `Deployment ${deployment} not found.`]);
+      const response = await as(bob, "POST", theirs, { model: secret, deployment });
+      expect([response.status, response.json.message]).toEqual([404, `Deployment ${deployment} not found.`]);
     }
     for (const [method, body] of [["GET"], ["PATCH", { public: true }], ["DELETE"]] as const) {
-      expect((await as(bob, method, `/v1/${own.name}`, body)).status).toBe(404);
+      expect((await as(bob, method, `/v1/${loaded.name}`, body)).status).toBe(404);
     }
     expect((await as(bob, "GET", PATH)).json).toMatchObject({ deployedModels: [], totalSize: 0 });
     expect((await as(bob, "POST", PATH, { model: LIBRARY })).status).toBe(404);
@@ -221,8 +226,10 @@ describe("loading a LoRA addon", () => {
     const name = await deployment({ enableAddons: true });
     const here = (await as(alice, "GET", `${PATH}?pageSize=200&filter=${encodeURIComponent('model != "x"')}`))
       .json;
-    const own = here.deployedModels.filter((one: Json) => one.model.startsWith("accounts/acme/models/"));
-    for (const { name: loaded } of own) await as(alice, "DELETE", `/v1/${loaded}`);
+    const acmeAddons = here.deployedModels.filter((one: Json) =>
+      one.model.startsWith("accounts/acme/models/"),
+    );
+    for (const { name: loaded } of acmeAddons) await as(alice, "DELETE", `/v1/${loaded}`);
     await test.settle();
     for (let i = 0; i < 100; i++) await load(addon(), name);
     const full = "quotas/loras is 100";
@@ -268,10 +275,10 @@ describe("hot reload", () => {
   it("merges one addon into the deployment's weights, and replaces it once the next one is loaded", async () => {
     const name = await deployment({ enableHotReloadLatestAddon: true });
     const [first, second] = [addon(), addon()];
-    const one = await load(first, name);
+    const firstLoaded = await load(first, name);
     await test.settle();
     const base = `${LIBRARY}#${name}`;
-    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: one.name });
+    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: firstLoaded.name });
     refused(await as(alice, "POST", PATH, { model: second, deployment: name }), "replaceMergedAddon");
     test.fleet.holdLoras = true;
     test.clock.advance(1);
@@ -279,14 +286,14 @@ describe("hot reload", () => {
       await as(alice, "POST", `${PATH}?replaceMergedAddon=true`, { model: second, deployment: name })
     ).json;
     await test.settle();
-    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: one.name });
+    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: firstLoaded.name });
     await test.fleet.release();
     test.clock.advance(5_000);
     await test.settle();
     expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: two.name });
     test.clock.advance(5_000);
     await test.settle();
-    expect((await as(alice, "GET", `/v1/${one.name}`)).status).toBe(404);
+    expect((await as(alice, "GET", `/v1/${firstLoaded.name}`)).status).toBe(404);
     expect(test.fleet.specs.get(name)?.loras.map(({ id }) => id)).toEqual([two.name]);
   });
 });
@@ -338,12 +345,12 @@ describe("update", () => {
   it("changes names, default and public, accepts what was read, and changes nothing else", async () => {
     const name = await deployment({ enableAddons: true });
     const made = await load(addon(), name);
-    const reply = await as(alice, "PATCH", `/v1/${made.name}`, {
+    const response = await as(alice, "PATCH", `/v1/${made.name}`, {
       ...made,
       displayName: "shown",
       public: true,
     });
-    expect(reply.json).toMatchObject({ displayName: "shown", public: true, default: true });
+    expect(response.json).toMatchObject({ displayName: "shown", public: true, default: true });
     refused(await as(alice, "PATCH", `/v1/${made.name}`, { model: SERVED }), "model");
     refused(await as(alice, "PATCH", `/v1/${made.name}`, { deployment: "x" }), "deployment");
     refused(await as(alice, "PATCH", `/v1/${made.name}`, { serverless: true }), "serverless");
@@ -363,7 +370,7 @@ describe("a published deployed model", () => {
     const ways = [lora, lora.replace("accounts/", "").replace("models/", ""), `${lora}#${name}`, made.name];
     for (const way of ways) {
       const route = test.orchestrator.resolve(bob.principal, way);
-      // What one account computes is not for others to time.
+      // A prompt cache that accounts share would let one measure which prompts another has sent.
       expect(route).toMatchObject({ deployment: name, lora: made.name, isolation: "account" });
     }
     expect((await as(bob, "GET", `/v1/${made.name}`)).json).toMatchObject({ public: true, createdBy: "" });

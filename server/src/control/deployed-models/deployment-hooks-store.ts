@@ -13,9 +13,9 @@ export function deployedModelHooks(addonsPerAccount: (accountId: string) => numb
   return {
     async onCreated(tx, row) {
       if (row.spec.disableAutoDeploy === true) return;
-      const own = ownModel(row);
+      const baseModelRow = ownModel(row);
       const limits = { addonsPerAccount: addonsPerAccount(row.accountId), addonsPerDeployment: 1 };
-      const inserted = await insertRow(tx, own, own.isAddon ? limits : null);
+      const inserted = await insertRow(tx, baseModelRow, baseModelRow.isAddon ? limits : null);
       if (inserted === "account full") throw tooManyAddons(row.accountId, limits.addonsPerAccount);
     },
     async onStateChanged(tx, row) {

@@ -8,7 +8,7 @@ export interface DeployedModelLifecycleDeps {
   clock: Clock;
   /** Applies the deployments of the database to the fleet of this process. */
   syncFleet(): Promise<void>;
-  /** What the fleet of this process runs of a deployment; null: nothing. @param id in the fleet. */
+  /** The deployment's state in the fleet of this process; null: the fleet does not run it. @param id in the fleet. */
   observe(id: string): FleetDeploymentStatus | null;
   /** Stores when deployed models were used last, as far as this process knows. */
   flushLastUsed(): Promise<void>;
@@ -22,7 +22,7 @@ export interface DeployedModelLifecycleDeps {
 const UNUSED_MS = 7 * 86_400_000;
 /** The fleet's change events wake the reconciler; this interval only makes up for lost events. */
 const WAIT_MS = 5_000;
-const LOOK_MS = 5 * 60_000;
+const RECHECK_MS = 5 * 60_000;
 
 /**
  * Takes one step from a deployed model's actual state to its desired one. Idempotent.
@@ -51,7 +51,7 @@ export async function stepDeployedModel(
   await recordLoraStatus(deps, row, status);
   if (status.state === "failed") return WAIT_MS;
   if (row.isMerged) await retirePredecessors(deps, row);
-  return LOOK_MS;
+  return RECHECK_MS;
 }
 
 /** The fleet's id of the deployment that serves it. */

@@ -7,7 +7,6 @@ const flag = Type.Optional(Type.Boolean());
 const outputText = Type.Optional(Type.String(readOnly));
 
 export const STATES = ["UNDEPLOYING", "DEPLOYING", "DEPLOYED", "UPDATING"] as const;
-export type DeployedModelState = (typeof STATES)[number];
 
 export const DeployedModelBody = Type.Object({
   name: outputText,

@@ -25,21 +25,21 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-async function create(id: string, body: object = {}, who = alice): Promise<void> {
-  const reply = await t.call(who.key, "POST", `${SHAPES}?deploymentShapeId=${id}`, {
+async function create(id: string, body: object = {}, user = alice): Promise<void> {
+  const response = await t.call(user.key, "POST", `${SHAPES}?deploymentShapeId=${id}`, {
     baseModel: BASE,
     ...body,
   });
-  expect(reply.status, reply.text).toBe(200);
+  expect(response.status, response.text).toBe(200);
 }
 
 async function publish(id: string, version: number): Promise<void> {
-  const reply = await t.call(alice.key, "PATCH", `${SHAPES}/${id}/versions/${version}`, { public: true });
-  expect(reply.status, reply.text).toBe(200);
+  const response = await t.call(alice.key, "PATCH", `${SHAPES}/${id}/versions/${version}`, { public: true });
+  expect(response.status, response.text).toBe(200);
 }
 
-const versionsOf = async (who: TestUser, id: string) => {
-  const { json } = await t.call(who.key, "GET", `${SHAPES}/${id}/versions`);
+const versionsOf = async (user: TestUser, id: string) => {
+  const { json } = await t.call(user.key, "GET", `${SHAPES}/${id}/versions`);
   return json.deploymentShapeVersions?.map(
     (version: { name: string; validated: boolean; public: boolean; latestValidated: boolean }) =>
       `${version.name.split("/").at(-1)}${version.validated ? " validated" : ""}${version.public ? " public" : ""}${version.latestValidated ? " latest" : ""}`,
@@ -47,7 +47,7 @@ const versionsOf = async (who: TestUser, id: string) => {
 };
 
 describe("a shape", () => {
-  test("holds what it was made with and what its model says, and has one validated version", async () => {
+  test("holds the fields of its creation and the facts of its model, and has one validated version", async () => {
     const body = {
       displayName: "Fast",
       description: "two\nlines",
@@ -96,7 +96,7 @@ describe("a shape", () => {
     expect(json.name).toMatch(/^accounts\/acme\/deploymentShapes\/[a-z][a-z0-9]{15}$/);
   });
 
-  test("of a taken id answers 409, and goes with all its versions", async () => {
+  test("is refused with 409 when its id is taken, and is deleted with all its versions", async () => {
     await create("twice");
     const again = await t.call(alice.key, "POST", `${SHAPES}?deploymentShapeId=twice`, { baseModel: BASE });
     expect([again.status, again.json.code]).toEqual([409, 6]);
@@ -137,16 +137,16 @@ describe("a shape", () => {
     ["an unknown field", { replicas: 3 }, "replicas"],
     ["a broken id", { id: "Fast" }, "id"],
   ])("with %s is refused by name", async (_what, body, field) => {
-    const reply = await t.call(alice.key, "POST", `${SHAPES}?deploymentShapeId=wrong`, {
+    const response = await t.call(alice.key, "POST", `${SHAPES}?deploymentShapeId=wrong`, {
       baseModel: BASE,
       ...body,
     });
-    expect([reply.status, reply.json.code], reply.text).toEqual([400, 3]);
-    expect(reply.json.details[0].fieldViolations[0].field).toBe(field);
+    expect([response.status, response.json.code], response.text).toEqual([400, 3]);
+    expect(response.json.details[0].fieldViolations[0].field).toBe(field);
     expect((await t.call(alice.key, "GET", `${SHAPES}/wrong`)).status).toBe(404);
   });
 
-  test("with a model that doesn't exist or that one may not see is refused in the same words", async () => {
+  test("is refused in the same words when its model doesn't exist and when the caller may not see the model", async () => {
     const missing = await t.call(alice.key, "POST", SHAPES, { baseModel: "accounts/evil/models/nothing" });
     const foreign = await t.call(alice.key, "POST", SHAPES, { baseModel: "accounts/evil/models/private" });
     expect([foreign.status, foreign.text.replace("private", "nothing")]).toEqual([404, missing.text]);
@@ -154,13 +154,13 @@ describe("a shape", () => {
     expect((await t.call(alice.key, "POST", SHAPES, draft)).status).toBe(404);
   });
 
-  test("that is too big for its accelerators passes when told so", async () => {
+  test("that is too large for its accelerators is accepted with disableDeploymentSizeValidation", async () => {
     await create("big", { acceleratorCount: 1, disableDeploymentSizeValidation: true });
   });
 });
 
-describe("versions", () => {
-  test("every change makes one, from the newest or from the newest validated one", async () => {
+describe("versions of a shape", () => {
+  test("are made by every change, from the newest version or from the newest validated one", async () => {
     await create("grown", { displayName: "one", acceleratorCount: 2 });
     const path = `${SHAPES}/grown`;
     t.clock.advance(1_000);
@@ -187,16 +187,16 @@ describe("versions", () => {
     expect(found.json.totalSize).toBe(1);
   });
 
-  test("without a validated one there is nothing to start from", async () => {
+  test("can't start from a validated version when there is none", async () => {
     await create("void");
     await t.call(alice.key, "PATCH", `${SHAPES}/void/versions/1`, { validated: false });
-    const reply = await t.call(alice.key, "PATCH", `${SHAPES}/void?fromLatestValidated=true`, {
+    const response = await t.call(alice.key, "PATCH", `${SHAPES}/void?fromLatestValidated=true`, {
       precision: "FP8",
     });
-    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+    expect([response.status, response.json.code]).toEqual([400, 9]);
   });
 
-  test("a change that the model doesn't allow makes none; a mask alone goes back to the default", async () => {
+  test("are not made by a change that the model doesn't allow; a mask without a value sets the default", async () => {
     await create("kept", { maxContextLength: 100 });
     expect((await t.call(alice.key, "PATCH", `${SHAPES}/kept`, { maxContextLength: 9_000 })).status).toBe(
       400,
@@ -207,7 +207,7 @@ describe("versions", () => {
     expect(reset.json.maxContextLength).toBe(0);
   });
 
-  test("two changes at once both count", async () => {
+  test("are made by both of two concurrent changes", async () => {
     await create("raced");
     await Promise.all([
       t.call(alice.key, "PATCH", `${SHAPES}/raced`, { displayName: "raced" }),
@@ -218,7 +218,7 @@ describe("versions", () => {
     expect(await versionsOf(alice, "raced")).toEqual(["3 validated latest", "2 validated", "1 validated"]);
   });
 
-  test("a version of another name is none", async () => {
+  test("are not found under another version's name", async () => {
     await create("few");
     for (const version of ["0", "2", "01x", "99999999999", "latest"]) {
       expect((await t.call(alice.key, "GET", `${SHAPES}/few/versions/${version}`)).status, version).toBe(404);
@@ -228,13 +228,13 @@ describe("versions", () => {
   });
 });
 
-describe("other accounts", () => {
-  test("see the newest version that is validated and public, and of others nothing at all", async () => {
+describe("principals of other accounts", () => {
+  test("see the newest version that is validated and public, and nothing of other shapes", async () => {
     await create("shown", { displayName: "public" });
     const path = `${SHAPES}/shown`;
     const see = async () => {
-      const reply = await t.call(mallory.key, "GET", path);
-      return reply.status === 200 ? reply.json.displayName : reply.status;
+      const response = await t.call(mallory.key, "GET", path);
+      return response.status === 200 ? response.json.displayName : response.status;
     };
     expect(await see()).toBe(404);
     await publish("shown", 1);
@@ -251,7 +251,7 @@ describe("other accounts", () => {
     expect(await see()).toBe(404);
   });
 
-  test("answer like missing ones to every change, also when they are public", async () => {
+  test("get the answer for a missing shape to every change, also of public shapes", async () => {
     await create("closed");
     const body = { displayName: "x" };
     const attempt = (id: string) => [
@@ -262,14 +262,17 @@ describe("other accounts", () => {
       t.call(mallory.key, "GET", `${SHAPES}/${id}/versions/1`),
     ];
     const missing = await Promise.all(attempt("nothing"));
-    for (const [i, reply] of (await Promise.all(attempt("closed"))).entries()) {
-      expect([reply.status, reply.text.replaceAll("closed", "nothing")]).toEqual([404, missing[i]?.text]);
+    for (const [i, response] of (await Promise.all(attempt("closed"))).entries()) {
+      expect([response.status, response.text.replaceAll("closed", "nothing")]).toEqual([
+        404,
+        missing[i]?.text,
+      ]);
     }
     expect((await t.call(mallory.key, "POST", SHAPES, { baseModel: BASE })).status).toBe(404);
     expect(await versionsOf(alice, "closed")).toEqual(["1 validated latest"]);
   });
 
-  test("without a key every path answers 401", async () => {
+  test("get 401 on every path without a key", async () => {
     for (const [method, path] of [
       ["GET", SHAPES],
       ["POST", SHAPES],
@@ -286,7 +289,7 @@ describe("other accounts", () => {
 });
 
 describe("roles", () => {
-  test("an inference-user reads; a contributor changes only their own", async () => {
+  test("let inference users read shapes, and contributors change only their own", async () => {
     const reader = await t.addUser("acme", "reader", "inference-user");
     const maker = await t.addUser("acme", "maker", "contributor");
     await create("alices");
@@ -306,7 +309,7 @@ describe("roles", () => {
   });
 });
 
-test("targetModel picks shapes of the model, and for an addon those of its base model that take addons", async () => {
+test("targetModel selects shapes of the model, and for an addon those of its base model that take addons", async () => {
   const { key } = await t.addUser("acme", "picker", "user");
   await create("plain-one", { displayName: "picked" });
   await create("addon-one", { displayName: "picked", enableAddons: true });

@@ -45,10 +45,10 @@ async function refusal(work: Promise<unknown>): Promise<string | null> {
 const mark = (id: string, version: string, marks: object) =>
   t.shapes.updateVersion(alice, "acme", id, version, marks, undefined);
 
-describe("what a deployment takes over", () => {
+describe("the fields that a deployment copies from its shape", () => {
   const NAME = "accounts/acme/deploymentShapes/preset";
 
-  test("is what the newest validated version sets, and nothing that it leaves open", async () => {
+  test("are those that the newest validated version sets, and no others", async () => {
     const body = { baseModel: BASE, displayName: "P", enableAddons: false, maxContextLength: 512 };
     await t.shapes.create(alice, "acme", "preset", body);
     expect(await t.shapes.resolve(alice, NAME)).toEqual({
@@ -61,7 +61,7 @@ describe("what a deployment takes over", () => {
     expect((await t.shapes.resolve(alice, `${NAME}/versions/1`)).preset.precision).toBeUndefined();
   });
 
-  test("is not what is no longer validated, unless that is asked for", async () => {
+  test("are not those of a version that is not validated, unless the request asks for that version", async () => {
     await mark("preset", "2", { validated: false });
     expect((await t.shapes.resolve(alice, NAME)).version).toBe(`${NAME}/versions/1`);
     expect((await t.shapes.resolve(alice, NAME, true)).version).toBe(`${NAME}/versions/2`);
@@ -71,7 +71,7 @@ describe("what a deployment takes over", () => {
     expect(await refusal(t.shapes.resolve(alice, NAME))).toMatch(/^FAILED_PRECONDITION/);
   });
 
-  test("is for other accounts the newest public one, and never more, whatever they skip", async () => {
+  test("are those of the newest public version for other accounts, whatever checks they skip", async () => {
     const missing = await refusal(t.shapes.resolve(mallory, NAME.replace("preset", "nothing")));
     expect(missing).toMatch(/^NOT_FOUND/);
     const hidden = async (name: string) =>
@@ -107,11 +107,11 @@ test("a version is called validated only while its model allows it", async () =>
   expect((await t.shapes.getVersion(alice, "acme", "stale", "1")).validated).toBe(false);
 });
 
-describe("the library", () => {
-  const listed = async (who: Principal) =>
-    (await t.shapes.list(who, "fireworks", { pageSize: 200 })).deploymentShapes;
+describe("shapes of the library", () => {
+  const listed = async (user: Principal) =>
+    (await t.shapes.list(user, "fireworks", { pageSize: 200 })).deploymentShapes;
 
-  test("every shape of the catalog fits its model, and every account sees and uses it", async () => {
+  test("each fit their catalog model, and every account sees and uses them", async () => {
     await t.shapes.importCatalog(join(CATALOG, "shapes"));
     const names = (await listed(alice)).map(({ name }) => name);
     expect(names).toContain("accounts/fireworks/deploymentShapes/smollm2-135m-instruct-minimal");
@@ -125,7 +125,7 @@ describe("the library", () => {
     ]);
   });
 
-  test("imports what changed as a new version, from two processes at once only once, and leaves the operator's alone", async () => {
+  test("are imported as a new version when they changed, once by two concurrent processes, and the operator's shapes stay unchanged", async () => {
     const write = (displayName: string) =>
       writeFileSync(
         join(folder, "x.json"),
@@ -146,7 +146,7 @@ describe("the library", () => {
     expect((await t.shapes.get(t.operator.principal, "fireworks", "x-b", false)).displayName).toBe("mine");
   });
 
-  test("a shape that an installation's model doesn't fit is left out; a broken file stops the start by name", async () => {
+  test("are left out when an installation's model doesn't fit, and a broken file stops the start with its name", async () => {
     writeFileSync(
       join(folder, "x.json"),
       JSON.stringify({ shapes: [{ id: "too-long", baseModel: BASE, maxContextLength: 99_999_999 }] }),
@@ -161,14 +161,14 @@ describe("the library", () => {
     );
   });
 
-  test("is changed by the operator alone", async () => {
+  test("can be changed by the operator alone", async () => {
     const id = "smollm2-135m-instruct-fast";
-    for (const who of [alice, mallory]) {
-      expect(await refusal(t.shapes.update(who, "fireworks", id, { displayName: "x" }, {}))).toMatch(
+    for (const user of [alice, mallory]) {
+      expect(await refusal(t.shapes.update(user, "fireworks", id, { displayName: "x" }, {}))).toMatch(
         /^FORBIDDEN/,
       );
-      expect(await refusal(t.shapes.delete(who, "fireworks", id))).toMatch(/^FORBIDDEN/);
-      expect(await refusal(t.shapes.create(who, "fireworks", "mine", { baseModel: BASE }))).toMatch(
+      expect(await refusal(t.shapes.delete(user, "fireworks", id))).toMatch(/^FORBIDDEN/);
+      expect(await refusal(t.shapes.create(user, "fireworks", "mine", { baseModel: BASE }))).toMatch(
         /^FORBIDDEN/,
       );
     }

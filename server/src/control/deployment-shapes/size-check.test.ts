@@ -15,14 +15,14 @@ function fits(
 }
 
 test("16-bit weights take two bytes a parameter, 8- and 4-bit ones half and a quarter of that", () => {
-  const one = { acceleratorType: "NVIDIA_A100_80GB", acceleratorCount: 1 };
-  expect(fits(one, "40000000000")).toBe(true);
-  expect(fits(one, "40000000001")).toBe(false);
-  expect(fits({ ...one, precision: "BF16" }, "40000000001")).toBe(false);
-  expect(fits({ ...one, precision: "FP8_MM" }, "80000000000")).toBe(true);
-  expect(fits({ ...one, precision: "FP8_MM" }, "80000000001")).toBe(false);
-  expect(fits({ ...one, precision: "FP4_MX_MOE" }, "160000000000")).toBe(true);
-  expect(fits({ ...one, precision: "NF4" }, "160000000001")).toBe(false);
+  const oneA100 = { acceleratorType: "NVIDIA_A100_80GB", acceleratorCount: 1 };
+  expect(fits(oneA100, "40000000000")).toBe(true);
+  expect(fits(oneA100, "40000000001")).toBe(false);
+  expect(fits({ ...oneA100, precision: "BF16" }, "40000000001")).toBe(false);
+  expect(fits({ ...oneA100, precision: "FP8_MM" }, "80000000000")).toBe(true);
+  expect(fits({ ...oneA100, precision: "FP8_MM" }, "80000000001")).toBe(false);
+  expect(fits({ ...oneA100, precision: "FP4_MX_MOE" }, "160000000000")).toBe(true);
+  expect(fits({ ...oneA100, precision: "NF4" }, "160000000001")).toBe(false);
 });
 
 test("accelerators add up, and without a type they are A100 with 80 GB", () => {
@@ -34,7 +34,7 @@ test("accelerators add up, and without a type they are A100 with 80 GB", () => {
   );
 });
 
-test("what nobody knows is not checked: no number of accelerators, no number of parameters", () => {
+test("the size is not checked without a number of accelerators or of parameters", () => {
   expect(fits({ acceleratorType: "NVIDIA_L4_24GB" }, "48000000000")).toBe(true);
   expect(fits({ acceleratorCount: 0 }, "48000000000")).toBe(true);
   expect(fits({ acceleratorCount: 1 }, "0")).toBe(true);

@@ -49,7 +49,7 @@ export interface DeploymentShapes {
   /**
    * The fields that a deployment copies from the shape or version that it names. A shape stands for its newest validated
    * version.
-   * @throws AppError BAD_REQUEST naming deploymentShape, NOT_FOUND, FAILED_PRECONDITION for what is not validated.
+   * @throws AppError BAD_REQUEST naming deploymentShape, NOT_FOUND, FAILED_PRECONDITION for a version that is not validated.
    */
   resolve(
     principal: Principal,

@@ -57,8 +57,8 @@ export function versionStore(db: Database["db"], tokenSecret: Buffer): VersionSt
       return row ?? null;
     },
     listVersions(query, accountId, shapeId, view) {
-      const seen = view === "all" ? undefined : and(versions.validated, versions.public);
-      const where = and(isVersionOf(accountId, shapeId), seen);
+      const isVisible = view === "all" ? undefined : and(versions.validated, versions.public);
+      const where = and(isVersionOf(accountId, shapeId), isVisible);
       return listVersions(query, where, JSON.stringify([accountId, shapeId, view]));
     },
     setFlags: (accountId, shapeId, version, marks) =>

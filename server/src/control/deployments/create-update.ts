@@ -100,7 +100,8 @@ export async function updateDeployment(
       changeDeployment(context, found, change),
     );
     if (!isOvertaken) return row;
-    if (attempt === MAX_ATTEMPTS) throw new AppError("ABORTED", "Others change the deployment; try again.");
+    if (attempt === MAX_ATTEMPTS)
+      throw new AppError("ABORTED", "The deployment is being changed by others; try again.");
   }
 }
 
@@ -258,12 +259,12 @@ function restoreImmutableFields(
   if (region !== undefined && region !== regionOf(row.spec, hostRegion)) {
     throw badRequest("region", "region can't be changed; create another deployment.");
   }
-  const { placement: place, region: label } = row.spec;
+  const { placement: storedPlacement, region: storedRegion } = row.spec;
   return {
     ...rest,
     baseModel: row.baseModel,
-    ...(place === undefined ? {} : { placement: place }),
-    ...(label === undefined ? {} : { region: label }),
+    ...(storedPlacement === undefined ? {} : { placement: storedPlacement }),
+    ...(storedRegion === undefined ? {} : { region: storedRegion }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Json, Reply } from "../../../test/harness/http.ts";
+import type { HttpResponse, Json } from "../../../test/harness/http.ts";
 import { EngineError } from "../../engine/errors.ts";
 import { EngineStartError } from "../../fleet/failure.ts";
 import { processExit } from "../../fleet/launchers/process-exit.ts";
@@ -31,18 +31,18 @@ beforeEach(() => test.fleet.reset());
 const path = (id = "", rest = ""): string =>
   `/v1/accounts/acme/deployments${id === "" ? "" : `/${id}`}${rest}`;
 const nameOf = (id: string): string => `accounts/acme/deployments/${id}`;
-const as = (who: TestUser, method: string, where: string, body?: unknown): Promise<Reply> =>
-  test.call(who.key, method, where, body);
+const as = (user: TestUser, method: string, where: string, body?: unknown): Promise<HttpResponse> =>
+  test.call(user.key, method, where, body);
 const get = async (id: string): Promise<Json> => (await as(alice, "GET", path(id))).json;
 
 async function create(body: object = {}, query = ""): Promise<Json> {
   const id = `d${++count}`;
-  const reply = await as(alice, "POST", `${path()}?deploymentId=${id}${query}`, {
+  const response = await as(alice, "POST", `${path()}?deploymentId=${id}${query}`, {
     baseModel: LIBRARY,
     ...body,
   });
-  expect(reply.status, reply.text).toBe(200);
-  return { ...reply.json, id };
+  expect(response.status, response.text).toBe(200);
+  return { ...response.json, id };
 }
 
 /** A deployment that is READY. */
@@ -64,14 +64,20 @@ async function keepFailing(id: string): Promise<void> {
 }
 
 /** A policy with one schedule. */
-const schedules = (more: object) => {
-  const peak = { minReplicaCount: 1, schedule: "0 8 * * *", duration: "3600s", timezone: "UTC", ...more };
+const schedules = (overrides: object) => {
+  const peak = {
+    minReplicaCount: 1,
+    schedule: "0 8 * * *",
+    duration: "3600s",
+    timezone: "UTC",
+    ...overrides,
+  };
   return { autoscalingPolicy: { scalingSchedules: { peak } } };
 };
 
-function refused(reply: Reply, field: string, status = 400): void {
-  expect(reply.status, reply.text).toBe(status);
-  expect(JSON.stringify(reply.json)).toContain(field);
+function refused(response: HttpResponse, field: string, status = 400): void {
+  expect(response.status, response.text).toBe(status);
+  expect(JSON.stringify(response.json)).toContain(field);
 }
 
 describe("create", () => {
@@ -118,20 +124,20 @@ describe("create", () => {
   });
 
   it("lets exactly one of several creators of one id win", async () => {
-    const replies = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 8 }, () =>
         as(alice, "POST", `${path()}?deploymentId=race`, { baseModel: LIBRARY }),
       ),
     );
-    expect(replies.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409, 409, 409]);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409, 409, 409]);
   });
 
   it("with validateOnly shows the deployment and does not create it", async () => {
-    const reply = await as(alice, "POST", `${path()}?deploymentId=only&validateOnly=true`, {
+    const response = await as(alice, "POST", `${path()}?deploymentId=only&validateOnly=true`, {
       baseModel: "fireworks/library",
       minReplicaCount: 2,
     });
-    expect(reply.json).toMatchObject({ name: nameOf("only"), baseModel: LIBRARY, maxReplicaCount: 2 });
+    expect(response.json).toMatchObject({ name: nameOf("only"), baseModel: LIBRARY, maxReplicaCount: 2 });
     expect((await as(alice, "GET", path("only"))).status).toBe(404);
     refused(
       await as(alice, "POST", `${path()}?validateOnly=true`, { baseModel: LIBRARY, isNim: true }),
@@ -223,15 +229,15 @@ describe("create", () => {
     const off = await create({ baseModel: model }, "&disableSpeculativeDecoding=true");
     expect(off).toMatchObject({ draftModel: "", draftTokenCount: 0 });
     expect(await create({ baseModel: model, draftTokenCount: 0 })).toMatchObject({ draftModel: "" });
-    const own = await create({ baseModel: model, ngramSpeculationLength: 2, draftTokenCount: 5 });
-    expect(own).toMatchObject({ draftModel: "", ngramSpeculationLength: 2, draftTokenCount: 5 });
+    const explicit = await create({ baseModel: model, ngramSpeculationLength: 2, draftTokenCount: 5 });
+    expect(explicit).toMatchObject({ draftModel: "", ngramSpeculationLength: 2, draftTokenCount: 5 });
   });
 
   it("refuses a precision that the model is not prepared for, and names the available ones", async () => {
     expect(await create({ precision: "FP8" })).toMatchObject({ precision: "FP8" });
-    const reply = await as(alice, "POST", path(), { baseModel: LIBRARY, precision: "NF4" });
-    refused(reply, "precision");
-    expect(reply.json.message).toContain("FP16, FP8");
+    const response = await as(alice, "POST", path(), { baseModel: LIBRARY, precision: "NF4" });
+    refused(response, "precision");
+    expect(response.json.message).toContain("FP16, FP8");
   });
 });
 
@@ -253,8 +259,8 @@ describe("access to deployments", () => {
       ["DELETE", "/ledger", undefined],
       ["GET", "/terminationMessage", undefined],
     ] as const) {
-      const reply = await as(bob, method, path(id, rest), body);
-      expect([reply.status, reply.json.message], `${method} ${rest}`).toEqual([
+      const response = await as(bob, method, path(id, rest), body);
+      expect([response.status, response.json.message], `${method} ${rest}`).toEqual([
         404,
         missing.json.message.replace("nothing", id),
       ]);
@@ -263,8 +269,8 @@ describe("access to deployments", () => {
     expect((await as(bob, "POST", path(), { baseModel: LIBRARY })).status).toBe(404);
     expect((await get(id)).state).toBe("READY");
     for (const field of [{ baseModel: secret }, { draftModel: secret, draftTokenCount: 2 }]) {
-      const reply = await as(alice, "POST", path(), { baseModel: LIBRARY, ...field });
-      expect(reply.status, reply.text).toBe(404);
+      const response = await as(alice, "POST", path(), { baseModel: LIBRARY, ...field });
+      expect(response.status, response.text).toBe(404);
     }
     refused(
       await as(alice, "PATCH", path(id), { draftModel: secret, draftTokenCount: 2 }),
@@ -280,8 +286,8 @@ describe("access to deployments", () => {
     expect((await as(carl, "GET", path(id))).status).toBe(200);
     expect((await as(carl, "PATCH", path(id), { displayName: "x" })).status).toBe(403);
     expect((await as(ines, "POST", path(), { baseModel: LIBRARY })).status).toBe(403);
-    const own = await as(carl, "POST", path(), { baseModel: LIBRARY });
-    expect((await as(carl, "DELETE", `/v1/${own.json.name}`)).status).toBe(200);
+    const carls = await as(carl, "POST", path(), { baseModel: LIBRARY });
+    expect((await as(carl, "DELETE", `/v1/${carls.json.name}`)).status).toBe(200);
   });
 });
 
@@ -407,7 +413,7 @@ describe("a deployment", () => {
   it("forgets a failure when its replica has been ready for a minute", async () => {
     const { id } = await ready({ minReplicaCount: 1 });
     test.fleet.crashAll(processExit(null, "SIGSEGV"));
-    const look = async (): Promise<Json> => {
+    const observe = async (): Promise<Json> => {
       await test.orchestrator.refresh();
       await addWork(test.database.db, "deployment", [`acme/${id}`], test.clock.now());
       await test.settle();
@@ -415,12 +421,12 @@ describe("a deployment", () => {
     };
     await test.fleet.pass(1);
     const message = "The model's engine ended (signal SIGSEGV).";
-    expect(await look()).toMatchObject({ message, lastFailure: { signal: "SIGSEGV" } });
+    expect(await observe()).toMatchObject({ message, lastFailure: { signal: "SIGSEGV" } });
     await test.fleet.pass(1_000);
-    expect(await look()).toMatchObject({ message: "", lastFailure: { signal: "SIGSEGV" } });
+    expect(await observe()).toMatchObject({ message: "", lastFailure: { signal: "SIGSEGV" } });
     expect((await get(id)).status).toEqual({ code: "OK", message: "" });
     await test.fleet.pass(60_000);
-    expect(await look()).toEqual({ message: "" });
+    expect(await observe()).toEqual({ message: "" });
   });
 
   it("ends its replicas on a soft delete, which can be undone; lists show it only on request", async () => {
@@ -495,11 +501,11 @@ describe("a deployment", () => {
 describe("update", () => {
   it("changes the fields that are sent, and no others", async () => {
     const { id } = await ready({ displayName: "one", description: "kept", minReplicaCount: 1 });
-    const reply = await as(alice, "PATCH", path(id), {
+    const response = await as(alice, "PATCH", path(id), {
       displayName: "two",
       autoscalingPolicy: { scaleDownWindow: "60s" },
     });
-    expect(reply.json).toMatchObject({
+    expect(response.json).toMatchObject({
       displayName: "two",
       description: "kept",
       minReplicaCount: 1,
@@ -522,9 +528,13 @@ describe("update", () => {
       directRouteType: "INTERNET",
       directRouteApiKeys: ["first-key-1", "second-key-2"],
     });
-    const reply = await as(alice, "PATCH", path(id), { ...read, displayName: "same otherwise" });
-    expect(reply.status, reply.text).toBe(200);
-    expect(reply.json).toEqual({ ...read, displayName: "same otherwise", updateTime: reply.json.updateTime });
+    const response = await as(alice, "PATCH", path(id), { ...read, displayName: "same otherwise" });
+    expect(response.status, response.text).toBe(200);
+    expect(response.json).toEqual({
+      ...read,
+      displayName: "same otherwise",
+      updateTime: response.json.updateTime,
+    });
     expect(test.fleet.observe(nameOf(id))?.replicas).toHaveLength(1);
     expect((await get(id)).state).toBe("READY");
   });
@@ -539,7 +549,7 @@ describe("update", () => {
     );
   });
 
-  it("of what replicas run makes it UPDATING until all run the new revision; any other update does not", async () => {
+  it("that changes what replicas run makes the deployment UPDATING until all run the new revision; any other update does not", async () => {
     // With room for more replicas, a request that was given a replica keeps it for a while.
     const { id } = await ready({ maxReplicaCount: 2 });
     const name = nameOf(id);
@@ -568,13 +578,13 @@ describe("update", () => {
 
   it("by two writers of different fields keeps both changes", async () => {
     const { id } = await ready();
-    const replies = await Promise.all([
+    const responses = await Promise.all([
       as(alice, "PATCH", path(id), { displayName: "both" }),
       as(alice, "PATCH", path(id), { description: "of them" }),
       as(alice, "PATCH", path(id), { minReplicaCount: 1 }),
       as(alice, "PATCH", path(id), { annotations: { team: "x" } }),
     ]);
-    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(await get(id)).toMatchObject({
       displayName: "both",
       description: "of them",
@@ -754,11 +764,11 @@ describe("direct routes", () => {
 
   it("accept no other key, reach no other deployment, and answer like a missing route otherwise", async () => {
     const key = "correct-horse-battery";
-    const one = await ready({ directRouteType: "INTERNET", directRouteApiKeys: [key] });
+    const deployment = await ready({ directRouteType: "INTERNET", directRouteApiKeys: [key] });
     const other = await ready();
     for (const [id, authorization] of [
-      [one.id, `Bearer ${alice.key}`],
-      [one.id, undefined],
+      [deployment.id, `Bearer ${alice.key}`],
+      [deployment.id, undefined],
       [other.id, `Bearer ${key}`],
       ["nothing", `Bearer ${key}`],
     ]) {
@@ -767,7 +777,7 @@ describe("direct routes", () => {
       );
     }
     const { principal } = test.orchestrator.resolveDirectRoute(
-      `/direct/acme/${one.id}/v1/x`,
+      `/direct/acme/${deployment.id}/v1/x`,
       `Bearer ${key}`,
     )!;
     for (const name of [SERVED, "gpt", `${LIBRARY}#${nameOf(other.id)}`, "fireworks/served"]) {
@@ -808,8 +818,8 @@ describe("details", () => {
     const mark = `mark-${++count}`;
     for (const minReplicaCount of [2, 1]) await ready({ displayName: mark, minReplicaCount });
     await ready({ displayName: mark, annotations: { team: "x" } });
-    const list = async (filter: string, more = ""): Promise<number[]> => {
-      const query = `filter=${encodeURIComponent(`displayName="${mark}" ${filter}`)}${more}`;
+    const list = async (filter: string, parameters = ""): Promise<number[]> => {
+      const query = `filter=${encodeURIComponent(`displayName="${mark}" ${filter}`)}${parameters}`;
       const { json } = await as(alice, "GET", `${path()}?${query}`);
       return json.deployments.map((one: Json) => one.minReplicaCount);
     };

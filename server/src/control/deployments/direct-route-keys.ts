@@ -29,7 +29,8 @@ export class DirectRouteKeys {
   matchesAny(key: string, known: readonly DirectRouteKey[]): boolean {
     const digest = this.#digestOf(key);
     let found = false;
-    for (const one of known) if (timingSafeEqual(digest, Buffer.from(one.digest, "hex"))) found = true;
+    for (const knownKey of known)
+      if (timingSafeEqual(digest, Buffer.from(knownKey.digest, "hex"))) found = true;
     return found;
   }
 

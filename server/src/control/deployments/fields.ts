@@ -102,7 +102,7 @@ function checkDirectRoute(
     throw badRequest("directRouteApiKeys", "directRouteApiKeys needs a directRouteType.");
   }
   if (directRouteType === "INTERNET" && keys.length === 0) {
-    throw badRequest("directRouteApiKeys", "A direct route needs at least one key: nobody could use it.");
+    throw badRequest("directRouteApiKeys", "A direct route needs at least one key.");
   }
 }
 

@@ -7,7 +7,7 @@ import type { DeploymentRow } from "./store.ts";
 
 export type FetchFile = (signal: AbortSignal, onPhase: (message: string) => void) => Promise<string>;
 
-/** What a replica of a deployment runs, independent of the engine. */
+/** The model, options and accelerators of a deployment's replicas, independent of the engine. */
 export interface Workload {
   /** Full name. */
   model: string;

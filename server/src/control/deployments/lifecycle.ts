@@ -14,7 +14,7 @@ export interface DeploymentLifecycleDeps {
   syncFleet(): Promise<void>;
   /** Why the fleet of this process could not apply the deployment, in a public sentence; null when it could. */
   applyError(name: string): string | null;
-  /** What the fleet of this process runs of the deployment; null: nothing. */
+  /** The deployment's state in the fleet of this process; null: the fleet does not run it. */
   observe(name: string): FleetDeploymentStatus | null;
   /** The failures of its replicas with the output of their processes; for the operator only. */
   diagnostics(name: string): readonly ReplicaDiagnostics[];
@@ -26,10 +26,10 @@ export interface DeploymentLifecycleDeps {
 
 const DAY_MS = 86_400_000;
 /** How long a deleted deployment can be undeleted. Fireworks' documentation names no time. */
-export const PURGE_AFTER_MS = 7 * DAY_MS;
+const PURGE_AFTER_MS = 7 * DAY_MS;
 const DRAIN_MS = 30_000;
 /** Time to the next step of a deployment whose replicas don't change. */
-const LOOK_MS = 5 * 60_000;
+const RECHECK_MS = 5 * 60_000;
 /** The fleet's change events wake the reconciler; these intervals only make up for lost events. */
 const SOON_MS = 1_000;
 const WAIT_MS = 10_000;
@@ -76,8 +76,8 @@ async function stepLive(deps: DeploymentLifecycleDeps, row: DeploymentRow): Prom
   if (status === null && applyError === null) return SOON_MS;
   const after = await recordObservation(deps, row, status, applyError);
   if (after?.state === "FAILED") return 0;
-  if (applyError !== null) return LOOK_MS;
-  if (row.state === "READY") return Math.min(LOOK_MS, leftMs);
+  if (applyError !== null) return RECHECK_MS;
+  if (row.state === "READY") return Math.min(RECHECK_MS, leftMs);
   // A replica may wait for accelerators for hours.
   return status?.replicas.every(({ stage }) => stage === "pending") ? WAIT_MS : SOON_MS;
 }

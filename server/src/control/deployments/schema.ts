@@ -57,7 +57,6 @@ export const REGIONS = [
 ];
 export const MULTI_REGIONS = ["MULTI_REGION_UNSPECIFIED", "GLOBAL", "US", "EUROPE", "APAC"];
 export const STATES = ["CREATING", "READY", "UPDATING", "FAILED", "DELETING", "DELETED"] as const;
-export type DeploymentState = (typeof STATES)[number];
 const BUCKET_TYPES = ["BUCKET_TYPE_UNSPECIFIED", "MINIO", "S3", "NEBIUS", "FW_HOSTED"];
 const DIRECT_ROUTE_TYPES = [
   "DIRECT_ROUTE_TYPE_UNSPECIFIED",
@@ -187,7 +186,7 @@ export interface DirectRouteKey {
 export interface StoredFailure {
   replica: string;
   message: string;
-  /** Of the engine's process; null when a signal ended it, or when no process has ended. */
+  /** Exit code of the engine's process; null when a signal ended the process, or when no process has ended. */
   exitCode: number | null;
   signal: string | null;
   /** ISO 8601. */
@@ -196,7 +195,7 @@ export interface StoredFailure {
   outputTail: readonly string[];
 }
 
-/** What the fleet ran at the latest look. */
+/** A deployment's state in the fleet, as the reconciler observed it last. */
 export interface ObservedStatus {
   desiredReplicas: number;
   /** Replicas by stage; draining ones are not counted. */

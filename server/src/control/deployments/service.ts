@@ -137,7 +137,7 @@ export interface DeploymentsDeps {
   weightsFormatFor?: WeightsFormatFor;
   hooks: DeploymentHooks;
   hostRegion: string | null;
-  /** What the fleet of this process runs of a deployment; null: nothing. */
+  /** The deployment's state in the fleet of this process; null: the fleet does not run it. */
   observe(name: string): FleetDeploymentStatus | null;
   /** Metrics of the requests since `sinceMs` on replicas whose ids start with the prefix. */
   requestMetrics(replicaPrefix: string, sinceMs: number): Promise<RequestMetrics>;

@@ -87,9 +87,9 @@ export function deploymentStore(
       return row ?? null;
     },
     list(query, accountId, showDeleted) {
-      const own = eq(deployments.accountId, accountId);
+      const inAccount = eq(deployments.accountId, accountId);
       const scope = `deployments ${accountId} ${showDeleted}`;
-      return list(query, showDeleted ? own : and(own, ne(deployments.state, "DELETED")), scope);
+      return list(query, showDeleted ? inAccount : and(inAccount, ne(deployments.state, "DELETED")), scope);
     },
     live: (accounts) =>
       db

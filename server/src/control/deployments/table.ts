@@ -40,7 +40,7 @@ export const deployments = pgTable(
     /** The fields that clients have set. */
     spec: jsonb().$type<StoredSpec>().notNull(),
     directRouteKeys: jsonb("direct_route_keys").$type<DirectRouteKey[]>().notNull(),
-    /** What the fleet ran at the latest look. */
+    /** The deployment's state in the fleet, as the reconciler observed it last. */
     observed: jsonb().$type<ObservedStatus>().notNull(),
   },
   (t) => [

@@ -8,7 +8,7 @@ import type { ObservedStatus } from "./schema.ts";
 import type { DeploymentRow } from "./store.ts";
 
 export interface DeploymentViewDeps {
-  /** What the fleet of this process runs now; null: the stored observation applies. */
+  /** The deployment's present state in the fleet of this process; null: the stored observation applies. */
   observation: FleetDeploymentStatus | null;
   createdBy: string;
   hostRegion: string | null;
@@ -19,7 +19,7 @@ export interface DeploymentViewDeps {
 /** A deployment as clients see it, with every field. */
 export function deploymentView(row: DeploymentRow, context: DeploymentViewDeps): object {
   const { spec } = row;
-  const seen = context.observation === null ? row.observed : observedStatus(context.observation);
+  const observed = context.observation === null ? row.observed : observedStatus(context.observation);
   const bounds = replicaBounds(spec);
   return {
     name: deploymentName(row),
@@ -28,13 +28,13 @@ export function deploymentView(row: DeploymentRow, context: DeploymentViewDeps):
     createTime: row.createTime.toISOString(),
     ...times(row),
     state: row.state,
-    status: statusView(row, seen),
+    status: statusView(row, observed),
     annotations: spec.annotations ?? {},
     minReplicaCount: bounds.min,
     maxReplicaCount: bounds.max,
     maxWithRevocableReplicaCount: 0,
-    desiredReplicaCount: seen.desiredReplicas,
-    replicaCount: seen.ready,
+    desiredReplicaCount: observed.desiredReplicas,
+    replicaCount: observed.ready,
     autoscalingPolicy: policyView(spec),
     baseModel: row.baseModel,
     acceleratorCount: spec.acceleratorCount ?? 0,
@@ -63,7 +63,7 @@ export function deploymentView(row: DeploymentRow, context: DeploymentViewDeps):
     deploymentShape: spec.deploymentShape ?? "",
     activeModelVersion: "",
     targetModelVersion: "",
-    replicaStats: replicaStatsView(seen),
+    replicaStats: replicaStatsView(observed),
     hotLoadBucketUrl: "",
     pricingPlanId: "",
     hotLoadTrainerJob: "",
@@ -84,21 +84,21 @@ function times({ spec, deleteTime, purgeTime }: DeploymentRow): object {
 }
 
 /** The problem of the deployment or, while there is none, its progress. */
-function statusView(row: DeploymentRow, seen: ObservedStatus): { code: string; message: string } {
+function statusView(row: DeploymentRow, observed: ObservedStatus): { code: string; message: string } {
   if (row.statusCode !== "") return { code: row.statusCode, message: row.statusMessage };
   const isLive = row.state === "CREATING" || row.state === "READY" || row.state === "UPDATING";
   if (!isLive) return { code: "OK", message: "" };
-  const { pending, failing, ready, message } = seen;
+  const { pending, failing, ready, message } = observed;
   if (ready > 0) return { code: "OK", message };
   return { code: failing > 0 ? "UNAVAILABLE" : pending > 0 ? "RESOURCE_EXHAUSTED" : "OK", message };
 }
 
-export function replicaStatsView(seen: ObservedStatus): object {
+export function replicaStatsView(observed: ObservedStatus): object {
   return {
-    pendingSchedulingReplicaCount: seen.pending,
-    downloadingModelReplicaCount: seen.downloading,
-    initializingReplicaCount: seen.initializing,
-    readyReplicaCount: seen.ready,
+    pendingSchedulingReplicaCount: observed.pending,
+    downloadingModelReplicaCount: observed.downloading,
+    initializingReplicaCount: observed.initializing,
+    readyReplicaCount: observed.ready,
     revocableReplicaCount: 0,
     partialReplicaCount: 0,
   };

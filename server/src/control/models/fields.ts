@@ -212,7 +212,8 @@ function checkBase(details: BaseModelDetails, at: string): void {
   for (const [i, file] of (details.huggingfaceFiles ?? []).entries())
     checkText(`${at}.huggingfaceFiles[${i}]`, file, MAX_LABEL_CHARS);
   for (const field of ["supportsFireattention", "supportsMtp"] as const) {
-    if (details[field]) throw badRequest(`${at}.${field}`, `${at}.${field}: the engines here don't have it.`);
+    if (details[field])
+      throw badRequest(`${at}.${field}`, `${at}.${field}: no engine of this platform supports it.`);
   }
 }
 

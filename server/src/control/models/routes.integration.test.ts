@@ -251,15 +251,15 @@ describe("the library", () => {
   });
 
   test("can be changed by the operator only, and nobody can delete from it", async () => {
-    const one = `${LIBRARY}/smollm2-135m-instruct`;
-    expect((await t.call(t.mallory.key, "PATCH", one, { displayName: "x" })).status).toBe(403);
+    const modelPath = `${LIBRARY}/smollm2-135m-instruct`;
+    expect((await t.call(t.mallory.key, "PATCH", modelPath, { displayName: "x" })).status).toBe(403);
     expect((await t.call(t.mallory.key, "POST", LIBRARY, { modelId: "x", model: base() })).status).toBe(403);
-    const changed = await t.call(t.operator.key, "PATCH", one, { description: "Small" });
+    const changed = await t.call(t.operator.key, "PATCH", modelPath, { description: "Small" });
     expect(changed.json, changed.text).toMatchObject({
       description: "Small",
       displayName: "SmolLM2 135M Instruct",
     });
-    const response = await t.call(t.operator.key, "DELETE", one);
+    const response = await t.call(t.operator.key, "DELETE", modelPath);
     expect([response.status, response.json.code]).toEqual([400, 9]);
   });
 
@@ -325,13 +325,13 @@ describe("the library", () => {
 
 describe("updateModel", () => {
   test("changes the fields of the body or of the mask only", async () => {
-    const one = `${MODELS}/changing`;
+    const modelPath = `${MODELS}/changing`;
     await t.succeed("POST", MODELS, {
       modelId: "changing",
       model: base({ displayName: "a", description: "b" }),
     });
     t.clock.advance(1_000);
-    const changed = await t.succeed("PATCH", one, {
+    const changed = await t.succeed("PATCH", modelPath, {
       displayName: "c",
       name: "accounts/evil/models/x",
       state: "READY",
@@ -344,20 +344,22 @@ describe("updateModel", () => {
       name: "accounts/acme/models/changing",
     });
     expect(changed.updateTime).not.toBe(changed.createTime);
-    const masked = await t.succeed("PATCH", `${one}?updateMask=description,display_name`, {
+    const masked = await t.succeed("PATCH", `${modelPath}?updateMask=description,display_name`, {
       displayName: "d",
       public: true,
     });
     expect(masked).toMatchObject({ displayName: "d", description: "", public: false });
     const template = { style: "jinja", template: "{{ messages }}" };
-    expect((await t.succeed("PATCH", one, { conversationConfig: template })).conversationConfig).toEqual(
-      template,
-    );
-    const nested = await t.succeed("PATCH", `${one}?updateMask=conversationConfig.template`, {
+    expect(
+      (await t.succeed("PATCH", modelPath, { conversationConfig: template })).conversationConfig,
+    ).toEqual(template);
+    const nested = await t.succeed("PATCH", `${modelPath}?updateMask=conversationConfig.template`, {
       conversationConfig: { template: "x" },
     });
     expect(nested.conversationConfig).toEqual({ style: "jinja", template: "x" });
-    expect((await t.succeed("PATCH", one, { conversationConfig: null })).conversationConfig).toBeUndefined();
+    expect(
+      (await t.succeed("PATCH", modelPath, { conversationConfig: null })).conversationConfig,
+    ).toBeUndefined();
   });
 
   test("accepts an unchanged resource as its body", async () => {
@@ -409,7 +411,7 @@ describe("the collection", () => {
         model: base({ description: "paged", contextLength: 100 - i }),
       });
     }
-    const seen: string[] = [];
+    const listed: string[] = [];
     let pageToken = "";
     do {
       const query = new URLSearchParams({
@@ -421,13 +423,13 @@ describe("the collection", () => {
       const page = await t.succeed("GET", `${MODELS}?${query}`);
       expectAnswer("listModels", page);
       expect(page.totalSize).toBe(5);
-      seen.push(...page.models.map((model: { name: string }) => model.name.split("/").at(-1)));
+      listed.push(...page.models.map((model: { name: string }) => model.name.split("/").at(-1)));
       expect(
         page.models.every((model: { deployedModelRefs: [] }) => model.deployedModelRefs.length === 0),
       ).toBe(true);
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
-    expect(seen).toEqual(ids.toReversed());
+    expect(listed).toEqual(ids.toReversed());
     for (const filter of [
       "baseModelDetails.parameterCount >= 1000 OR peftDetails.r = 8",
       'peftDetails.baseModel = "accounts/fireworks/models/smollm2-135m-instruct"',
@@ -457,19 +459,19 @@ describe("the collection", () => {
 describe("model versions", () => {
   test("store how a READY model looked, are counted, and are deleted with the model", async () => {
     await t.succeed("POST", `${MODELS}/versioned:import`, { sourceModel: DEFAULT_MODEL });
-    const one = `${MODELS}/versioned`;
-    const created = await t.succeed("POST", `${one}/versions?versionId=v1`, {});
+    const modelPath = `${MODELS}/versioned`;
+    const created = await t.succeed("POST", `${modelPath}/versions?versionId=v1`, {});
     expectAnswer("createModelVersion", created);
     expect(created).toMatchObject({
       name: "accounts/acme/models/versioned/versions/v1",
       snapshot: { state: "READY" },
     });
-    expect((await t.call(t.alice.key, "POST", `${one}/versions?versionId=v1`, {})).status).toBe(409);
-    await t.succeed("POST", `${one}/versions`);
-    expect(await t.succeed("GET", `${one}/versions:count`)).toEqual({ count: 2 });
-    expect((await t.call(t.mallory.key, "GET", `${one}/versions:count`)).status).toBe(404);
+    expect((await t.call(t.alice.key, "POST", `${modelPath}/versions?versionId=v1`, {})).status).toBe(409);
+    await t.succeed("POST", `${modelPath}/versions`);
+    expect(await t.succeed("GET", `${modelPath}/versions:count`)).toEqual({ count: 2 });
+    expect((await t.call(t.mallory.key, "GET", `${modelPath}/versions:count`)).status).toBe(404);
     const deploy = (version: string, deployment: string) =>
-      t.call(t.alice.key, "POST", `${one}/versions/${version}:deploy`, {
+      t.call(t.alice.key, "POST", `${modelPath}/versions/${version}:deploy`, {
         deployment,
         rolloutStrategy: "ROLLOUT_STRATEGY_STANDARD",
       });
@@ -481,9 +483,9 @@ describe("model versions", () => {
     expect([elsewhere.status, fieldOf(elsewhere)]).toEqual([400, "deployment"]);
     await t.succeed("POST", MODELS, { modelId: "unversioned", model: base() });
     expect((await t.call(t.alice.key, "POST", `${MODELS}/unversioned/versions`, {})).json.code).toBe(9);
-    await t.succeed("DELETE", one);
+    await t.succeed("DELETE", modelPath);
     await t.succeed("POST", `${MODELS}/versioned:import`, { sourceModel: DEFAULT_MODEL });
-    expect(await t.succeed("GET", `${one}/versions:count`)).toEqual({ count: 0 });
+    expect(await t.succeed("GET", `${modelPath}/versions:count`)).toEqual({ count: 0 });
   });
 });
 

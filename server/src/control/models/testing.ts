@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
-import type { Json, Reply } from "../../../test/harness/http.ts";
+import type { HttpResponse, Json } from "../../../test/harness/http.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { createLocalBlobs } from "../../platform/blobs/local.ts";
 import { blobRoutes } from "../../platform/blobs/routes.ts";
@@ -139,6 +139,6 @@ export async function put(url: string, body: Buffer | string): Promise<number> {
 }
 
 /** The field that an error response names; null when it names none. */
-export function fieldOf(response: Reply): string | null {
+export function fieldOf(response: HttpResponse): string | null {
   return response.json.details?.[0]?.fieldViolations?.[0]?.field ?? null;
 }

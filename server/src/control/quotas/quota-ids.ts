@@ -15,7 +15,7 @@ const DEFAULT_QUOTAS = {
   "monthly-spend-usd": 50n,
 } as const;
 
-/** Quotas whose usage another part of the platform knows. */
+/** Quotas whose usage a `QuotaSource` measures. */
 export type MeasuredQuotaId = keyof typeof DEFAULT_QUOTAS;
 export const MEASURED_QUOTA_IDS = Object.keys(DEFAULT_QUOTAS) as MeasuredQuotaId[];
 

@@ -1,6 +1,6 @@
 import { MEASURED_QUOTA_IDS, type MeasuredQuotaId } from "./quota-ids.ts";
 
-/** What another part of the platform knows of a quota. */
+/** Measures and applies one quota. The part of the platform that owns the limited resource implements it. */
 export interface QuotaSource {
   /** How much of the quota the account uses now. */
   usageOf?: (accountId: string) => Promise<number>;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
-import type { Reply } from "../../../test/harness/http.ts";
+import type { HttpResponse } from "../../../test/harness/http.ts";
 import { AppError } from "../../lib/errors.ts";
 import { createLimits } from "../../metering/limits/service.ts";
 import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
@@ -38,10 +38,10 @@ beforeAll(async () => {
     };
     quotas = await createQuotas(deps);
     another = await createQuotas(deps);
-    for (const one of [quotas, another]) {
-      one.register("monthly-spend-usd", spend);
-      one.register("models", { usageOf: async () => models });
-      one.registerAccelerators(async () => accelerators);
+    for (const service of [quotas, another]) {
+      service.register("monthly-spend-usd", spend);
+      service.register("models", { usageOf: async () => models });
+      service.registerAccelerators(async () => accelerators);
     }
     return quotaRoutes(quotas);
   });
@@ -55,13 +55,13 @@ afterAll(async () => {
   await t.close();
 });
 
-const get = (id: string, who = user): Promise<Reply> => t.call(who.key, "GET", `${PATH}/${id}`);
-const patch = (id: string, body: object, who = admin, query = ""): Promise<Reply> =>
-  t.call(who.key, "PATCH", `${PATH}/${id}${query}`, body);
+const get = (id: string, caller = user): Promise<HttpResponse> => t.call(caller.key, "GET", `${PATH}/${id}`);
+const patch = (id: string, body: object, caller = admin, query = ""): Promise<HttpResponse> =>
+  t.call(caller.key, "PATCH", `${PATH}/${id}${query}`, body);
 
-function refused(reply: Reply, status: number, words: string): void {
-  expect(reply.status, reply.text).toBe(status);
-  expect(reply.text).toContain(words);
+function refused(response: HttpResponse, status: number, words: string): void {
+  expect(response.status, response.text).toBe(status);
+  expect(response.text).toContain(words);
 }
 
 async function eventually(check: () => boolean): Promise<void> {
@@ -147,7 +147,7 @@ describe("a change of a quota", () => {
     },
   );
 
-  it("of the spending limit is bounded by the tier and passed on to billing", async () => {
+  it("is bounded by the tier for the spending limit, and is passed on to billing", async () => {
     refused(await patch("monthly-spend-usd", { value: "501" }), 400, "at most maxValue, 500");
     refused(await patch("monthly-spend-usd", { maxValue: "501" }, t.operator), 400, "account's tier");
     await patch("monthly-spend-usd", { value: "20" });
@@ -159,8 +159,8 @@ describe("a change of a quota", () => {
   });
 });
 
-describe("request limits", () => {
-  it("of the account and of single keys apply to inference requests", async () => {
+describe("a request limit", () => {
+  it("applies to the account or to a single key", async () => {
     const limits = await createLimits({ clock: t.clock });
     quotas.onChange(() => limits.setRequestLimits(quotas.requestLimits()));
     const { keyId } = admin.principal;
@@ -237,7 +237,7 @@ describe("usage within a quota", () => {
     await expect(make()).rejects.toMatchObject({ code: "RATE_LIMIT_EXCEEDED" });
   });
 
-  it("of accelerators includes those of the account's other deployments", async () => {
+  it("includes the accelerators of the account's other deployments", async () => {
     const hold = (count: number, others: number) =>
       quotas.withinAccelerators(
         "acme",

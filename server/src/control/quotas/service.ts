@@ -28,7 +28,7 @@ export interface QuotasDeps {
   log: BasicLog;
   tokenSecret: Buffer;
   accounts: { exists(accountId: string): Promise<boolean> };
-  /** Those of the ids that are keys of the account. */
+  /** The subset of the ids that are keys of the account. */
   existingKeys: (accountId: string, keyIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Default limit of an account. */
   requestsPerMinute: number;
@@ -62,11 +62,11 @@ export interface Quotas {
   /** The limit in force, from memory. */
   valueOf(accountId: string, id: QuotaId): number;
   /**
-   * Runs `work`, which adds `more` to the account's usage, unless the usage would exceed the quota. Calls for one
+   * Runs `work`, which adds `increase` to the account's usage, unless the usage would exceed the quota. Calls for one
    * account run one after the other, across all processes on the database.
    * @throws AppError RATE_LIMIT_EXCEEDED naming the quota.
    */
-  within<T>(accountId: string, id: QuotaId, more: number, work: () => Promise<T>): Promise<T>;
+  within<T>(accountId: string, id: QuotaId, increase: number, work: () => Promise<T>): Promise<T>;
   /**
    * Like `within`, for accelerators of a type.
    * @param others counts the accelerators of the account's other deployments.
@@ -105,8 +105,8 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
       const rows = await store.listOverrides();
       byAccount = new Map();
       for (const row of rows) {
-        const own = byAccount.get(row.accountId) ?? new Map<string, QuotaRow>();
-        byAccount.set(row.accountId, own.set(row.id, row));
+        const accountRows = byAccount.get(row.accountId) ?? new Map<string, QuotaRow>();
+        byAccount.set(row.accountId, accountRows.set(row.id, row));
       }
       for (const listener of listeners) listener();
     },
@@ -121,7 +121,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   const sources = new QuotaSources();
   const defaults = defaultQuotas(deps.requestsPerMinute, deps.region);
   const resource = new QuotaResource({ ...deps, store, sources, defaults, refresh: fresh.refresh });
-  const turns = new KeyedMutex(MAX_HELD_CONNECTIONS);
+  const accountMutex = new KeyedMutex(MAX_HELD_CONNECTIONS);
 
   function limitOf(accountId: string, id: string): number {
     return limitIn(byAccount.get(accountId)?.get(id) ?? null, id);
@@ -133,7 +133,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   }
 
   function oneByOne<T>(accountId: string, work: () => Promise<T>): Promise<T> {
-    return turns.runExclusive(accountId, () => store.withAccountLock(accountId, work));
+    return accountMutex.runExclusive(accountId, () => store.withAccountLock(accountId, work));
   }
 
   async function refuseAbove(accountId: string, id: string, wanted: number): Promise<void> {
@@ -153,10 +153,10 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
     get: (principal, accountId, id) => resource.get(principal, accountId, id),
     update: (principal, accountId, id, query, body) => resource.update(principal, accountId, id, query, body),
     valueOf: limitOf,
-    within: (accountId, id, more, work) =>
+    within: (accountId, id, increase, work) =>
       oneByOne(accountId, async () => {
         const used = (await sources.of(id)?.usageOf?.(accountId)) ?? 0;
-        await refuseAbove(accountId, id, used + more);
+        await refuseAbove(accountId, id, used + increase);
         return work();
       }),
     withinAccelerators: (accountId, type, count, others, work) =>

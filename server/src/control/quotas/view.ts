@@ -17,12 +17,12 @@ export interface QuotaResourceDeps {
   sources: QuotaSources;
   clock: Clock;
   accounts: { exists(accountId: string): Promise<boolean> };
-  /** Those of the ids that are keys of the account. */
+  /** The subset of the ids that are keys of the account. */
   existingKeys: (accountId: string, keyIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Default limit of an account, and of a key that gets a limit. */
   requestsPerMinute: number;
   region: string | null;
-  /** By quota id: what applies where nobody has set anything. */
+  /** Limits by quota id that apply while neither the account nor the operator has set one. */
   defaults: ReadonlyMap<string, bigint>;
   /** Reloads the quotas that this process applies. */
   refresh: () => Promise<void>;

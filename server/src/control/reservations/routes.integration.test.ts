@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Reply } from "../../../test/harness/http.ts";
+import type { HttpResponse } from "../../../test/harness/http.ts";
 import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 import { reservationRoutes } from "./routes.ts";
 import { createReservations, type Reservations } from "./service.ts";
@@ -22,12 +22,12 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-const create = (id: string, body: object, who = t.operator): Promise<Reply> =>
-  t.call(who.key, "POST", `${PATH}?reservationId=${id}`, body);
+const create = (id: string, body: object, user = t.operator): Promise<HttpResponse> =>
+  t.call(user.key, "POST", `${PATH}?reservationId=${id}`, body);
 
-function refused(reply: Reply, status: number, words: string): void {
-  expect(reply.status, reply.text).toBe(status);
-  expect(reply.text).toContain(words);
+function refused(response: HttpResponse, status: number, words: string): void {
+  expect(response.status, response.text).toBe(status);
+  expect(response.text).toContain(words);
 }
 
 describe("reservations", () => {
@@ -57,8 +57,8 @@ describe("reservations", () => {
       "first",
     ]);
     const filter = encodeURIComponent("reservedCount > 2 AND acceleratorType = NVIDIA_H100_80GB");
-    const some = await t.call(alice.key, "GET", `${PATH}?filter=${filter}`);
-    expect(some.json.totalSize).toBe(1);
+    const filtered = await t.call(alice.key, "GET", `${PATH}?filter=${filter}`);
+    expect(filtered.json.totalSize).toBe(1);
     for (const path of [PATH, `${PATH}/first`, `${PATH}/none`]) {
       refused(await t.call(stranger.key, "GET", path), 404, "not found");
     }
@@ -90,8 +90,11 @@ describe("reservations", () => {
   it("are passed to billing when they are in force at the time", async () => {
     const at = (from: string, to: string) => reservations.between(new Date(from), new Date(to));
     expect(await at("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")).toEqual([]);
-    const [first, ...more] = await at("2026-12-31T00:00:00Z", "2026-12-31T01:00:00Z");
-    expect([first, ...more].map((one) => one?.name.split("/").at(-1)).sort()).toEqual(["first", "second"]);
+    const [first, ...overrides] = await at("2026-12-31T00:00:00Z", "2026-12-31T01:00:00Z");
+    expect([first, ...overrides].map((one) => one?.name.split("/").at(-1)).sort()).toEqual([
+      "first",
+      "second",
+    ]);
     expect(first).toMatchObject({ accountId: "acme", count: expect.any(Number) });
     expect(await at("2027-01-02T00:00:00Z", "2027-02-01T00:00:00Z")).toEqual([]);
   });

@@ -58,7 +58,7 @@ afterAll(async () => {
 });
 
 async function use(changes: Partial<UsageSource>): Promise<void> {
-  const one: UsageSource = {
+  const request: UsageSource = {
     id: (++ids).toString(16).padStart(32, "0"),
     accountId: "acme",
     keyId: "k1",
@@ -77,9 +77,9 @@ async function use(changes: Partial<UsageSource>): Promise<void> {
     startedAtMs: JULY,
     ...changes,
   };
-  ledger.open(one);
+  ledger.open(request);
   await new Promise<void>((resolve) =>
-    ledger.close(one, { outcome: "ok", status: 200, durationMs: 1 }, resolve),
+    ledger.close(request, { outcome: "ok", status: 200, durationMs: 1 }, resolve),
   );
 }
 
@@ -92,10 +92,10 @@ interface Page {
   endTime: string;
 }
 
-async function queryUsage(query: string, who = alice, path = USAGE): Promise<Page> {
-  const reply = await tenants.call(who.key, "GET", `${path}?${query}`);
-  expect(reply.status, reply.text).toBe(200);
-  return reply.json as Page;
+async function queryUsage(query: string, user = alice, path = USAGE): Promise<Page> {
+  const response = await tenants.call(user.key, "GET", `${path}?${query}`);
+  expect(response.status, response.text).toBe(200);
+  return response.json as Page;
 }
 
 describe("usage over REST", () => {
@@ -198,8 +198,8 @@ describe("usage over REST", () => {
     ["pageSize", `${RANGE}&pageSize=-1`],
     ["pageToken", `${RANGE}&pageToken=x`],
   ])("refuses a bad %s with its name: %s", async (param, query) => {
-    const reply = await tenants.call(alice.key, "GET", `${USAGE}?${query}`);
-    expect([reply.status, reply.text]).toEqual([400, expect.stringContaining(param)]);
+    const response = await tenants.call(alice.key, "GET", `${USAGE}?${query}`);
+    expect([response.status, response.text]).toEqual([400, expect.stringContaining(param)]);
   });
 
   test("reports on this month so far by default", async () => {
@@ -213,9 +213,9 @@ describe("usage over REST", () => {
 
 describe("usage as CSV", () => {
   test("has one complete line for each group", async () => {
-    const reply = await tenants.call(alice.key, "GET", `${USAGE}:export?${RANGE}&groupBy=model`);
-    expect(reply.status).toBe(200);
-    expect(reply.text.split("\r\n")).toEqual([
+    const response = await tenants.call(alice.key, "GET", `${USAGE}:export?${RANGE}&groupBy=model`);
+    expect(response.status).toBe(200);
+    expect(response.text.split("\r\n")).toEqual([
       "model,requests,promptTokens,cachedPromptTokens,generatedTokens,audioSeconds,images,acceleratorSeconds,cpuSeconds,trainingTokens,cost",
       "m1,2,11,4,1,0,0,0,0,0,0.000021",
       "m2,2,2,0,0,0,0,0,0,0,0.000004",
@@ -225,12 +225,12 @@ describe("usage as CSV", () => {
   });
 
   test("escapes formulas for spreadsheet programs, and quotes separators", async () => {
-    const reply = await tenants.call(
+    const response = await tenants.call(
       mallory.key,
       "GET",
       `/v1/accounts/evil/usage:export?${RANGE}&groupBy=model`,
     );
-    expect(reply.text.split("\r\n")[1]).toMatch(/^'=1\+1,1,/);
+    expect(response.text.split("\r\n")[1]).toMatch(/^'=1\+1,1,/);
     expect(["+1", "-1", "@x", "\tx", "\rx", 'a"b', "a,b"].map((cell) => csvLine([cell]))).toEqual(
       ["'+1", "'-1", "'@x", "'\tx", `"'\rx"`, '"a""b"', '"a,b"'].map((cell) => `${cell}\r\n`),
     );
@@ -249,7 +249,7 @@ describe("usage as CSV", () => {
     running.push(await begin());
     await running[1]!.next();
     await expect(begin()).rejects.toMatchObject({ code: "RATE_LIMIT_EXCEEDED", retryAfterS: 5 });
-    for (const one of running) await one.return?.();
+    for (const exportRun of running) await exportRun.return?.();
     const last = await begin();
     await last.next();
     await last.return?.();

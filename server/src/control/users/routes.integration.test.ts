@@ -89,17 +89,17 @@ describe("creating users", () => {
     ["a name with a control character", { role: "user", displayName: "a\u001b[31m" }, "displayName"],
     ["a number for a name", { role: "user", displayName: 1 }, "displayName"],
   ])("refuses %s with the name of the field", async (_case, body, field) => {
-    const reply = await t.call(admin.key, "POST", `${USERS}?userId=new-user`, body);
-    expect([reply.status, reply.json.code], reply.text).toEqual([400, 3]);
-    expect(reply.json.details[0].fieldViolations[0].field).toBe(field);
+    const response = await t.call(admin.key, "POST", `${USERS}?userId=new-user`, body);
+    expect([response.status, response.json.code], response.text).toEqual([400, 3]);
+    expect(response.json.details[0].fieldViolations[0].field).toBe(field);
   });
 
   test.each(["A", "1a", "-a", "a-", "a_b", "a.b", "ä", "x".repeat(64), "a/b", "..", "%2e%2e", "a%00"])(
     "refuses the id %s with the name of the parameter",
     async (id) => {
-      const reply = await t.call(admin.key, "POST", `${USERS}?userId=${encodeURI(id)}`, { role: "user" });
-      expect(reply.status).toBe(400);
-      expect(reply.text).toContain("userId");
+      const response = await t.call(admin.key, "POST", `${USERS}?userId=${encodeURI(id)}`, { role: "user" });
+      expect(response.status).toBe(400);
+      expect(response.text).toContain("userId");
     },
   );
 
@@ -159,8 +159,8 @@ describe("changing users", () => {
   });
 
   test("lets users change only their own display name", async () => {
-    const own = await t.call(alice.key, "PATCH", `${USERS}/alice`, { displayName: "Alice" });
-    expect(own.json).toMatchObject({ displayName: "Alice", role: "user" });
+    const ownName = await t.call(alice.key, "PATCH", `${USERS}/alice`, { displayName: "Alice" });
+    expect(ownName.json).toMatchObject({ displayName: "Alice", role: "user" });
     for (const body of [{ role: "admin" }, { displayName: "A", role: "admin" }, { email: "a@b.example" }]) {
       expect((await t.call(alice.key, "PATCH", `${USERS}/alice`, body)).status).toBe(403);
     }

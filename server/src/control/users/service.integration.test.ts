@@ -23,14 +23,14 @@ async function refusal(work: Promise<unknown>): Promise<string | null> {
 }
 
 describe("an account keeps an admin", () => {
-  test("because the last one can't be demoted or deleted, not even by the operator", async () => {
+  test("because the last admin can't be demoted or deleted, not even by the operator", async () => {
     const root = await t.addUser("solo", "root", "admin");
     await t.addUser("solo", "alice", "user");
-    for (const who of [root.principal, t.operator.principal]) {
-      expect(await refusal(t.users.update(who, "solo", "root", { role: "user" }, undefined))).toMatch(
+    for (const user of [root.principal, t.operator.principal]) {
+      expect(await refusal(t.users.update(user, "solo", "root", { role: "user" }, undefined))).toMatch(
         /^FAILED_PRECONDITION/,
       );
-      expect(await refusal(t.users.delete(who, "solo", "root"))).toMatch(/^FAILED_PRECONDITION/);
+      expect(await refusal(t.users.delete(user, "solo", "root"))).toMatch(/^FAILED_PRECONDITION/);
     }
     await t.users.update(root.principal, "solo", "alice", { role: "admin" }, undefined);
     await t.users.delete(root.principal, "solo", "root");
@@ -55,7 +55,7 @@ describe("an account keeps an admin", () => {
     }
   });
 
-  test("and a user who was an admin a moment ago can't give roles any more", async () => {
+  test("because an admin who was just demoted can't give roles any more", async () => {
     const root = await t.addUser("stale", "root", "admin");
     const former = await t.addUser("stale", "former", "admin");
     await t.users.update(root.principal, "stale", "former", { role: "user" }, undefined);
@@ -94,8 +94,8 @@ describe("the operator", () => {
   });
 });
 
-describe("no request raises its own role", () => {
-  test("whatever its body and mask contain, unless the caller is an admin", async () => {
+describe("a request of a user who is no admin", () => {
+  test("never raises the user's own role, whatever its body and mask contain", async () => {
     const people = await Promise.all(
       (["user", "contributor", "inference-user"] as const).map((role) =>
         t.addUser("closed", `a-${role}`, role),
@@ -122,10 +122,10 @@ describe("no request raises its own role", () => {
         .map((paths) => paths.join(",")),
       { nil: undefined },
     );
-    const who = fc.constantFrom(...people);
-    const whom = fc.constantFrom(...Object.keys(before), "operator");
+    const user = fc.constantFrom(...people);
+    const userIds = fc.constantFrom(...Object.keys(before), "operator");
     await fc.assert(
-      fc.asyncProperty(who, whom, body, mask, async ({ principal }, userId, changes, updateMask) => {
+      fc.asyncProperty(user, userIds, body, mask, async ({ principal }, userId, changes, updateMask) => {
         await refusal(t.users.update(principal, "closed", userId, changes, updateMask));
         expect(await rolesIn("closed")).toEqual(before);
       }),
@@ -133,7 +133,7 @@ describe("no request raises its own role", () => {
     );
   });
 
-  test("and only admins create and delete users", async () => {
+  test("can't create or delete users", async () => {
     for (const role of ["user", "contributor", "inference-user"] as const) {
       const { principal } = await t.addUser("plain", `a-${role}`, role);
       const body = { role: "admin", email: "new@x.example" };

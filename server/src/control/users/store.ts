@@ -108,9 +108,9 @@ async function changeUser(
       if (row === undefined) return "missing";
       const admins = locked.filter(({ role }) => role === "admin").map((admin) => admin.id);
       const next = change(row, admins);
-      const one = and(eq(users.accountId, accountId), eq(users.id, id));
-      if (next === null) await tx.delete(users).where(one);
-      else await tx.update(users).set(next).where(one);
+      const isUser = and(eq(users.accountId, accountId), eq(users.id, id));
+      if (next === null) await tx.delete(users).where(isUser);
+      else await tx.update(users).set(next).where(isUser);
       await tx.execute(announce);
       return "done";
     });

@@ -83,13 +83,13 @@ describe("the client of a llama.cpp process", () => {
       type: "events",
       events: [delta(0, "e"), { id, event: { type: "end", usage, aborted: false } }],
     });
-    const seen = [await first];
+    const results = [await first];
     for (;;) {
       const next = await iterator.next();
       if (next.done) break;
-      seen.push(next);
+      results.push(next);
     }
-    expect(seen.map(({ value }) => (value.type === "delta" ? value.text : value.type))).toEqual([
+    expect(results.map(({ value }) => (value.type === "delta" ? value.text : value.type))).toEqual([
       "ab",
       "c",
       "de",
@@ -100,16 +100,16 @@ describe("the client of a llama.cpp process", () => {
   it("delivers the events that arrived before the process died, then the error", async () => {
     const { loaded, receive, close, sent } = setUp();
     const engine = await loaded();
-    const seen: string[] = [];
+    const eventTypes: string[] = [];
     const result = collectGeneration(engine, textRequest("x"), new AbortController().signal, (event) => {
-      seen.push(event.type);
+      eventTypes.push(event.type);
     });
     await Promise.resolve();
     const { id } = sent.at(-1) as ToWorker & { type: "generate" };
     receive({ type: "events", events: [{ id, event: { type: "delta", choice: 0, text: "a" } }] });
     close("exit 1");
     await expect(result).rejects.toMatchObject({ code: "unavailable", retryable: true });
-    expect(seen).toEqual(["delta"]);
+    expect(eventTypes).toEqual(["delta"]);
     await expect(engine.tokenize("x")).rejects.toMatchObject({ code: "unavailable" });
   });
 

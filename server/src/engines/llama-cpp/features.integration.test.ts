@@ -21,7 +21,7 @@ const never = new AbortController().signal;
 const END = 2;
 
 interface Result extends Omit<CollectedGeneration, "tokens" | "prompt"> {
-  /** Of the first choice. */
+  /** The tokens of the first choice. */
   tokens: TokenInfo[];
   prompt: readonly TokenInfo[];
 }
@@ -100,7 +100,7 @@ describe("llama-cpp's optional features", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const ask = (text: string, overrides: Partial<GenerateRequest> = {}) =>
+  const chatRequest = (text: string, overrides: Partial<GenerateRequest> = {}) =>
     textRequest(`<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`, overrides);
 
   it("lists its optional sampling parameters and features", () => {
@@ -132,7 +132,7 @@ describe("llama-cpp's optional features", () => {
       async (sampling) => {
         const result = await run(
           tiny,
-          ask("Tell me a joke.", { grammar: person, sampling, maxTokens: 100, n: 2 }),
+          chatRequest("Tell me a joke.", { grammar: person, sampling, maxTokens: 100, n: 2 }),
         );
         for (const text of result.texts) expect(text).toMatch(matches);
         expect(result.finishes).toEqual(["stop", "stop"]);
@@ -140,10 +140,13 @@ describe("llama-cpp's optional features", () => {
     );
 
     it("is cut off by maxTokens and stop texts", async () => {
-      const cut = await run(tiny, ask("A person", { grammar: person, maxTokens: 4 }));
+      const cut = await run(tiny, chatRequest("A person", { grammar: person, maxTokens: 4 }));
       expect(cut.finishes).toEqual(["length"]);
       expect(cut.texts[0]!.startsWith('{"')).toBe(true);
-      const stopped = await run(tiny, ask("A person", { grammar: person, maxTokens: 100, stop: ['","age'] }));
+      const stopped = await run(
+        tiny,
+        chatRequest("A person", { grammar: person, maxTokens: 100, stop: ['","age'] }),
+      );
       expect(stopped.texts[0]).toMatch(/^\{"name":"[A-Za-z ]+$/);
       expect(stopped.finishes).toEqual(["stop"]);
     });
@@ -160,7 +163,7 @@ describe("llama-cpp's optional features", () => {
           const closed: unknown[] = [];
           const result = await collectGeneration(
             tiny.engine,
-            ask("List many words.", { grammar: list, maxTokens, n: 3, ...overrides }),
+            chatRequest("List many words.", { grammar: list, maxTokens, n: 3, ...overrides }),
             never,
             (event) => {
               if (event.type === "finish") closed.push(event.closed);
@@ -178,7 +181,7 @@ describe("llama-cpp's optional features", () => {
 
     it("completed by force still ends at a stop text, and every token is scored", async () => {
       const grammar = 'root ::= "(" [a-z]* ")."';
-      const request = ask("A word", { grammar, maxTokens: 6, logprobs: 1 });
+      const request = chatRequest("A word", { grammar, maxTokens: 6, logprobs: 1 });
       const whole = await run(tiny, request);
       expect(whole.texts[0]).toMatch(/^\([a-z]*\)\.$/);
       expect(Buffer.concat(whole.tokens.slice(0, -1).map(({ bytes }) => bytes)).toString()).toBe(
@@ -193,30 +196,30 @@ describe("llama-cpp's optional features", () => {
     it("is completed by force with the tokens that a think block leaves", async () => {
       const grammar = 'root ::= "{\\"answer\\":\\"" [a-z ]* "\\"}"';
       const thinking = { open: "<think>", close: "</think>", opened: true, maxTokens: 10 };
-      const result = await run(tiny, ask("What is 2+2?", { thinking, grammar, maxTokens: 32 }));
+      const result = await run(tiny, chatRequest("What is 2+2?", { thinking, grammar, maxTokens: 32 }));
       expect(result.texts[0]).toMatch(/<\/think>\s*\{"answer":"[a-z ]*"\}$/);
       expect(result.finishes).toEqual(["stop"]);
-      const tooFew = await run(tiny, ask("What is 2+2?", { thinking, grammar, maxTokens: 12 }));
+      const tooFew = await run(tiny, chatRequest("What is 2+2?", { thinking, grammar, maxTokens: 12 }));
       expect(tooFew.finishes).toEqual(["length"]);
     });
 
     it("is followed also in characters of several tokens", async () => {
       const grammar = 'root ::= [\\u3040-\\u309f\\U0001F600-\\U0001F64F]{3,5} "é"';
-      const { texts } = await run(tiny, ask("Hello", { grammar, maxTokens: 60 }));
+      const { texts } = await run(tiny, chatRequest("Hello", { grammar, maxTokens: 60 }));
       expect(texts[0]).toMatch(/^[\u3040-\u309f\u{1F600}-\u{1F64F}]{3,5}é$/u);
     });
 
     it("is refused when it is invalid, and the engine serves the next request", async () => {
       for (const grammar of ['root ::= ("a" ', "root ::= missing", 'root ::= root "a" | "b"', ""]) {
-        await expect(run(tiny, ask("x", { grammar }))).rejects.toMatchObject({ code: "invalid" });
+        await expect(run(tiny, chatRequest("x", { grammar }))).rejects.toMatchObject({ code: "invalid" });
       }
-      expect((await run(tiny, ask("x", { maxTokens: 2 }))).end.usage.completionTokens).toBe(2);
+      expect((await run(tiny, chatRequest("x", { maxTokens: 2 }))).end.usage.completionTokens).toBe(2);
     });
 
     it("is completed also with ignoreEos and with minTokens", async () => {
       const grammar = 'root ::= "yes" | "no"';
       for (const overrides of [{ ignoreEos: true }, { minTokens: 30 }]) {
-        const result = await run(tiny, ask("Is it so?", { grammar, maxTokens: 50, ...overrides }));
+        const result = await run(tiny, chatRequest("Is it so?", { grammar, maxTokens: 50, ...overrides }));
         expect(result.texts[0]).toMatch(/^(yes|no)$/);
         expect(result.finishes).toEqual(["stop"]);
       }
@@ -225,11 +228,11 @@ describe("llama-cpp's optional features", () => {
 
   describe("logit bias", () => {
     it("forbids and forces tokens, end tokens too", async () => {
-      const plain = await run(real, ask("What is the capital of France?", { logprobs: 0 }));
+      const plain = await run(real, chatRequest("What is the capital of France?", { logprobs: 0 }));
       const [first] = plain.tokens;
       const without = await run(
         real,
-        ask("What is the capital of France?", {
+        chatRequest("What is the capital of France?", {
           logprobs: 0,
           sampling: { temperature: 0, logitBias: [[first!.id, -200]] },
         }),
@@ -237,13 +240,15 @@ describe("llama-cpp's optional features", () => {
       expect(without.tokens[0]!.id).not.toBe(first!.id);
       const ended = await run(
         real,
-        ask("What is the capital of France?", { sampling: { temperature: 0, logitBias: [[END, 200]] } }),
+        chatRequest("What is the capital of France?", {
+          sampling: { temperature: 0, logitBias: [[END, 200]] },
+        }),
       );
       expect(ended.texts).toEqual([""]);
       expect(ended.finishes).toEqual(["stop"]);
       const endless = await run(
         real,
-        ask("Say yes.", {
+        chatRequest("Say yes.", {
           maxTokens: 60,
           sampling: {
             temperature: 0,
@@ -259,43 +264,43 @@ describe("llama-cpp's optional features", () => {
 
     it("is refused for unknown tokens", async () => {
       const sampling = { logitBias: [[9_999_999, 1]] as const };
-      await expect(run(tiny, ask("x", { sampling }))).rejects.toMatchObject({ code: "invalid_bias" });
+      await expect(run(tiny, chatRequest("x", { sampling }))).rejects.toMatchObject({ code: "invalid_bias" });
     });
 
-    it("of 0 doesn't change a seeded output", async () => {
+    it("doesn't change a seeded output when it is 0", async () => {
       const sampling = { temperature: 1, seed: 3, topP: 0.9, topK: 40, minP: 0.01 };
-      const plain = await run(tiny, ask("Tell me a story.", { sampling, maxTokens: 40 }));
+      const plain = await run(tiny, chatRequest("Tell me a story.", { sampling, maxTokens: 40 }));
       const biased = await run(
         tiny,
-        ask("Tell me a story.", { sampling: { ...sampling, logitBias: [[5, 0]] }, maxTokens: 40 }),
+        chatRequest("Tell me a story.", { sampling: { ...sampling, logitBias: [[5, 0]] }, maxTokens: 40 }),
       );
       expect(biased.texts).toEqual(plain.texts);
     });
 
     it("is added to the penalties", async () => {
       const sampling = { temperature: 0, frequencyPenalty: 0.5, repetitionPenalty: 1.2 };
-      const plain = await run(real, ask("Count to ten.", { sampling, logprobs: 0, maxTokens: 12 }));
+      const plain = await run(real, chatRequest("Count to ten.", { sampling, logprobs: 0, maxTokens: 12 }));
       const forced = plain.tokens[0]!.id;
       const biased = await run(
         real,
-        ask("Count to ten.", { sampling: { ...sampling, logitBias: [[forced, -100]] }, logprobs: 0 }),
+        chatRequest("Count to ten.", { sampling: { ...sampling, logitBias: [[forced, -100]] }, logprobs: 0 }),
       );
       expect(biased.tokens.map(({ id }) => id)).not.toContain(forced);
     });
   });
 
   it("ends no choice before minTokens", async () => {
-    const free = await run(real, ask("Say yes.", { maxTokens: 60 }));
+    const free = await run(real, chatRequest("Say yes.", { maxTokens: 60 }));
     expect(free.finishes).toEqual(["stop"]);
     const least = free.end.usage.completionTokens + 9;
-    const held = await run(real, ask("Say yes.", { maxTokens: 200, minTokens: least, logprobs: 0 }));
+    const held = await run(real, chatRequest("Say yes.", { maxTokens: 200, minTokens: least, logprobs: 0 }));
     expect(held.end.usage.completionTokens).toBeGreaterThanOrEqual(least);
-    const enough = await run(real, ask("Say yes.", { maxTokens: 60, minTokens: 1 }));
+    const enough = await run(real, chatRequest("Say yes.", { maxTokens: 60, minTokens: 1 }));
     expect(enough.texts).toEqual(free.texts);
   });
 
   it("continues after end tokens with ignoreEos", async () => {
-    const result = await run(real, ask("Say yes.", { maxTokens: 80, ignoreEos: true, logprobs: 0 }));
+    const result = await run(real, chatRequest("Say yes.", { maxTokens: 80, ignoreEos: true, logprobs: 0 }));
     expect(result.finishes).toEqual(["length"]);
     expect(result.end.usage.completionTokens).toBe(80);
     expect(result.tokens.map(({ id }) => id)).toContain(END);
@@ -309,7 +314,10 @@ describe("llama-cpp's optional features", () => {
         { temperature: 1.5, seed: 4, topK: 20, frequencyPenalty: 1, logitBias: [[33, 5]] },
       ],
     ])("are the model's own, %s", async (_, sampling) => {
-      const result = await run(tiny, ask("Name three fruits.", { sampling, logprobs: 5, maxTokens: 10 }));
+      const result = await run(
+        tiny,
+        chatRequest("Name three fruits.", { sampling, logprobs: 5, maxTokens: 10 }),
+      );
       const prompt = tiny.model.tokenize(
         "<|im_start|>user\nName three fruits.<|im_end|>\n<|im_start|>assistant\n",
         true,
@@ -344,8 +352,11 @@ describe("llama-cpp's optional features", () => {
 
     it("don't change the output", async () => {
       for (const sampling of [{ temperature: 0 }, { temperature: 1, seed: 8, presencePenalty: 0.5 }]) {
-        const plain = await run(tiny, ask("Tell me of the sea.", { sampling, maxTokens: 40 }));
-        const scored = await run(tiny, ask("Tell me of the sea.", { sampling, maxTokens: 40, logprobs: 5 }));
+        const plain = await run(tiny, chatRequest("Tell me of the sea.", { sampling, maxTokens: 40 }));
+        const scored = await run(
+          tiny,
+          chatRequest("Tell me of the sea.", { sampling, maxTokens: 40, logprobs: 5 }),
+        );
         expect(scored.texts).toEqual(plain.texts);
       }
     });
@@ -388,7 +399,7 @@ describe("llama-cpp's optional features", () => {
       }
     });
 
-    it("of one token is delivered and scored", async () => {
+    it("is delivered and scored when it has one token", async () => {
       const input = { kind: "tokens", tokens: [50] } as const;
       const result = await run(tiny, textRequest("", { input, prompt: { logprobs: true }, maxTokens: 2 }));
       expect(result.prompt).toMatchObject([{ id: 50, logprob: null }]);
@@ -399,7 +410,7 @@ describe("llama-cpp's optional features", () => {
     const events: EngineEvent[] = [];
     await collectGeneration(
       real.engine,
-      ask("Hello", { n: 2, maxTokens: 3 }),
+      chatRequest("Hello", { n: 2, maxTokens: 3 }),
       never,
       (event) => void events.push(event),
     );
@@ -484,7 +495,7 @@ describe("llama-cpp's optional features", () => {
     it("is closed at once with a budget of 0", async () => {
       const result = await run(
         tiny,
-        ask("Hi", { thinking: { ...block, maxTokens: 0 }, maxTokens: 20, n: 2 }),
+        chatRequest("Hi", { thinking: { ...block, maxTokens: 0 }, maxTokens: 20, n: 2 }),
       );
       for (const text of result.texts) expect(text.startsWith("</think>")).toBe(true);
     });
@@ -507,12 +518,15 @@ describe("llama-cpp's optional features", () => {
 
     it("is unconstrained, and the grammar applies after it", async () => {
       const grammar = 'root ::= "{\\"answer\\":" [0-9]{1,4} "}"';
-      const opened = await run(real, ask("What is 2+2?", { thinking: block, grammar, maxTokens: 80 }));
+      const opened = await run(
+        real,
+        chatRequest("What is 2+2?", { thinking: block, grammar, maxTokens: 80 }),
+      );
       expect(opened.texts[0]).toMatch(/^[\s\S]*<\/think>\s*\{"answer":[0-9]{1,4}\}$/);
       expect(opened.finishes).toEqual(["stop"]);
       const unopened = await run(
         real,
-        ask("What is 2+2?", { thinking: { ...block, opened: false }, grammar, maxTokens: 80 }),
+        chatRequest("What is 2+2?", { thinking: { ...block, opened: false }, grammar, maxTokens: 80 }),
       );
       expect(unopened.texts[0]).toMatch(/^\{"answer":[0-9]{1,4}\}$/);
       const teach = '<think>Long thoughts.</think>{"answer":1}\n<think>More thoughts.</think>{"answer":2}\n';
@@ -526,7 +540,10 @@ describe("llama-cpp's optional features", () => {
 
     it("is cut off by maxTokens, also within a tag", async () => {
       for (const maxTokens of [1, 2, 3]) {
-        const result = await run(tiny, ask("Hi", { thinking: { ...block, maxTokens: 0 }, maxTokens }));
+        const result = await run(
+          tiny,
+          chatRequest("Hi", { thinking: { ...block, maxTokens: 0 }, maxTokens }),
+        );
         expect(result.end.usage.completionTokens).toBe(maxTokens);
         expect("</think>".startsWith(result.texts[0]!) || result.texts[0]!.startsWith("</think>")).toBe(true);
       }
@@ -537,14 +554,14 @@ describe("llama-cpp's optional features", () => {
     const question = "Write a short poem about the sea and the wind.";
 
     it("changes nothing but the usage, whether it is right, wrong or partly right", async () => {
-      const plain = await run(tiny, ask(question, { maxTokens: 80, logprobs: 1 }));
+      const plain = await run(tiny, chatRequest(question, { maxTokens: 80, logprobs: 1 }));
       const ids = plain.tokens.map(({ id }) => id);
       const changed = ids.map((id, i) => (i % 9 === 4 ? 77 : id));
       const moved = [...ids.slice(0, 10), 90, 91, 92, ...ids.slice(20)];
       const absent = Array.from({ length: 200 }, (_, id) => id).filter((id) => !ids.includes(id));
       for (const tokens of [ids, changed, moved, [], absent.slice(0, 3), ids.slice(30)]) {
         const prediction = { kind: "tokens", tokens } as const;
-        const result = await run(tiny, ask(question, { maxTokens: 80, logprobs: 1, prediction }));
+        const result = await run(tiny, chatRequest(question, { maxTokens: 80, logprobs: 1, prediction }));
         expect(result.texts).toEqual(plain.texts);
         expect(result.tokens.map(({ id }) => id)).toEqual(ids);
         for (const [i, { logprob }] of result.tokens.entries()) {
@@ -568,9 +585,9 @@ describe("llama-cpp's optional features", () => {
         { grammar: "root ::= [a-z ,]{20,60}" },
       ];
       for (const overrides of cases) {
-        const plain = await run(tiny, ask(question, { maxTokens: 50, ...overrides }));
+        const plain = await run(tiny, chatRequest(question, { maxTokens: 50, ...overrides }));
         const prediction = { kind: "text", text: plain.texts[0]! } as const;
-        const predicted = await run(tiny, ask(question, { maxTokens: 50, ...overrides, prediction }));
+        const predicted = await run(tiny, chatRequest(question, { maxTokens: 50, ...overrides, prediction }));
         expect(predicted.texts).toEqual(plain.texts);
         expect(predicted.finishes).toEqual(plain.finishes);
       }
@@ -578,17 +595,17 @@ describe("llama-cpp's optional features", () => {
 
     it("is refused for unknown tokens", async () => {
       const prediction = { kind: "tokens", tokens: [-4] } as const;
-      await expect(run(tiny, ask("x", { prediction }))).rejects.toMatchObject({
+      await expect(run(tiny, chatRequest("x", { prediction }))).rejects.toMatchObject({
         code: "invalid_prediction",
       });
     });
 
     it("leaves a slot that the next request can reuse", async () => {
-      const plain = await run(tiny, ask(question, { maxTokens: 60, cacheScope: "p" }));
+      const plain = await run(tiny, chatRequest(question, { maxTokens: 60, cacheScope: "p" }));
       const prediction = { kind: "text", text: `${plain.texts[0]!.slice(0, 90)} or not` } as const;
-      await run(tiny, ask(question, { maxTokens: 60, cacheScope: "q", prediction }));
+      await run(tiny, chatRequest(question, { maxTokens: 60, cacheScope: "q", prediction }));
       const next = (cacheScope: string) =>
-        run(tiny, ask(`${question} And another.`, { maxTokens: 30, cacheScope }));
+        run(tiny, chatRequest(`${question} And another.`, { maxTokens: 30, cacheScope }));
       expect((await next("q")).texts).toEqual((await next("p")).texts);
     });
   });
@@ -598,13 +615,16 @@ describe("llama-cpp's optional features", () => {
     ["mirostat", { temperature: 1, mirostat: { target: 3, learningRate: 0.1 } }],
   ])("samples by %s, reproducibly with a seed", async (_, sampling) => {
     const generate = (seed: number, overrides: Partial<GenerateRequest> = {}) =>
-      run(tiny, ask("Tell me a story.", { sampling: { ...sampling, seed }, maxTokens: 24, ...overrides }));
+      run(
+        tiny,
+        chatRequest("Tell me a story.", { sampling: { ...sampling, seed }, maxTokens: 24, ...overrides }),
+      );
     const first = await generate(1);
     expect((await generate(1)).texts, "the same seed").toEqual(first.texts);
     expect((await generate(2)).texts, "another seed").not.toEqual(first.texts);
     const constrained = await generate(3, { grammar: 'root ::= "it is " ("hot" | "cold")' });
     expect(constrained.texts[0]).toMatch(/^it is (hot|cold)$/);
     const greedy = await generate(4, { sampling: { ...sampling, temperature: 0 } });
-    expect(greedy.texts).toEqual((await run(tiny, ask("Tell me a story.", { maxTokens: 24 }))).texts);
+    expect(greedy.texts).toEqual((await run(tiny, chatRequest("Tell me a story.", { maxTokens: 24 }))).texts);
   });
 });

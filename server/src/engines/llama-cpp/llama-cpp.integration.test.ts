@@ -317,7 +317,7 @@ function withFirstDelta<T>(start: (onDelta: () => void) => Promise<T>): [Promise
   return [start(() => onDelta()), first];
 }
 
-/** Asks the engine again and again; the test's own time limit is the only bound. */
+/** Polls the engine; the test's own time limit is the only bound. */
 async function untilActive(engine: LlamaCppEngine, generations: number): Promise<void> {
   while ((await engine.activeGenerations()) !== generations) await new Promise(setImmediate);
 }

@@ -69,7 +69,7 @@ function stream(text: string): Responder {
 }
 
 describe("a whole response", () => {
-  it("of vLLM is parsed", async () => {
+  it("is parsed in vLLM's form", async () => {
     const { engine } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE));
     expect(await collect(engine, chat())).toEqual([
       { type: "delta", choice: 0, text: "Hello there" },
@@ -78,7 +78,7 @@ describe("a whole response", () => {
     ]);
   });
 
-  it("of llama-server is parsed with its cached tokens", async () => {
+  it("is parsed in llama-server's form, with its cached tokens", async () => {
     const { engine } = await setUp((response) => sendJson(response, 200, LLAMA_RESPONSE));
     expect(await collect(engine, chat())).toEqual([
       { type: "delta", choice: 0, text: "Hi" },
@@ -87,7 +87,7 @@ describe("a whole response", () => {
     ]);
   });
 
-  it("of text completion may have choices out of order, and a missing usage is estimated", async () => {
+  it("may have a text completion's choices out of order, and a missing usage is estimated", async () => {
     const { engine } = await setUp((response) =>
       sendJson(response, 200, {
         choices: [
@@ -219,7 +219,7 @@ describe("the request to the server", () => {
 });
 
 describe("a stream", () => {
-  it("of vLLM is parsed with the usage in an extra chunk", async () => {
+  it("is parsed in vLLM's form, with the usage in an extra chunk", async () => {
     const { engine } = await setUp(stream(VLLM_STREAM));
     expect(await collect(engine, chat({ stream: true }))).toEqual([
       { type: "delta", choice: 0, text: "Grüße" },
@@ -230,7 +230,7 @@ describe("a stream", () => {
     ]);
   });
 
-  it("of llama-server is parsed", async () => {
+  it("is parsed in llama-server's form", async () => {
     const { engine } = await setUp(stream(LLAMA_STREAM));
     expect(await collect(engine, chat({ stream: true }))).toEqual([
       { type: "delta", choice: 0, text: "Hel" },
@@ -379,7 +379,7 @@ describe("an abort", () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it("of a signal that many requests share cancels all of them through one listener", async () => {
+  it("cancels all requests that share its signal through one listener", async () => {
     const { engine } = await setUp((response, { body }) => {
       if (body.max_tokens === 64) sendJson(response, 200, VLLM_RESPONSE);
     });
@@ -404,7 +404,9 @@ describe("an abort", () => {
 });
 
 describe("an error", () => {
-  const error = (message: string, more = {}) => ({ error: { message, type: "BadRequestError", ...more } });
+  const error = (message: string, fields = {}) => ({
+    error: { message, type: "BadRequestError", ...fields },
+  });
 
   it.each([
     [429, error("slow down"), "overloaded"],
@@ -528,7 +530,7 @@ describe("an error", () => {
     }
   });
 
-  it("of an unreachable server becomes unavailable", async () => {
+  it("is unavailable when the server is unreachable", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
@@ -540,7 +542,7 @@ describe("an error", () => {
     await engine.close();
   });
 
-  it("of a server that dies within a response becomes unavailable, after the deltas so far", async () => {
+  it("is unavailable when the server dies within a response, after the deltas so far", async () => {
     const { engine } = await setUp((response) => {
       response.writeHead(200);
       response.write(vllmChunk("a", null), () => response.socket?.destroy());
@@ -560,14 +562,14 @@ describe("an error", () => {
     ["broken JSON in a stream", "data: {\n\n"],
     ["null in a stream", "data: null\n\n"],
     ["an HTML page instead of a stream", "<html></html>"],
-    ["a whole reply instead of a stream", JSON.stringify(VLLM_RESPONSE)],
+    ["a whole response instead of a stream", JSON.stringify(VLLM_RESPONSE)],
     ["an unknown choice", vllmChunk("a", null, 3)],
   ])("by %s becomes bad_reply", async (_, text) => {
     const { engine } = await setUp(stream(text));
     expect((await failure(engine, chat({ stream: true }))).code).toBe("bad_reply");
   });
 
-  it("event inside a stream becomes unavailable without the server's path", async () => {
+  it("is unavailable, without the server's path, when it is an event inside a stream", async () => {
     const { engine } = await setUp(
       stream(
         `${vllmChunk("a", null)}data: {"error":{"message":"EngineCore died at /opt/x","type":"InternalServerError","code":500}}\n\n`,
@@ -578,7 +580,7 @@ describe("an error", () => {
     expect(thrown.message).not.toContain("/opt");
   });
 
-  it("of a response above maxResponseBytes closes the connection", async () => {
+  it("closes the connection when a response exceeds maxResponseBytes", async () => {
     let onClosed: () => void = () => {};
     const closed = new Promise<void>((resolve) => {
       onClosed = resolve;
@@ -594,7 +596,7 @@ describe("an error", () => {
     await closed;
   });
 
-  it("of a server that never answers or falls silent becomes timeout", async () => {
+  it("is timeout when the server never answers or falls silent", async () => {
     const silent = await setUp(() => {}, { headersTimeoutMs: 50 });
     expect((await failure(silent.engine)).code).toBe("timeout");
     const half = await setUp((response) => void response.writeHead(200).write(vllmChunk("a", null)), {
@@ -603,7 +605,7 @@ describe("an error", () => {
     expect((await failure(half.engine, chat({ stream: true }))).code).toBe("timeout");
   });
 
-  it("of a full queue becomes overloaded, and later requests succeed", async () => {
+  it("is overloaded when the queue is full, and later requests succeed", async () => {
     const release: (() => void)[] = [];
     const { engine } = await setUp(
       (response) => void release.push(() => sendJson(response, 200, VLLM_RESPONSE)),
@@ -625,7 +627,7 @@ describe("an error", () => {
     expect(await again).toHaveLength(3);
   });
 
-  it("after close becomes unavailable for running and later requests", async () => {
+  it("is unavailable for running and later requests after close", async () => {
     const { engine, upstream } = await setUp(() => {});
     const running = failure(engine);
     await expect.poll(() => upstream.requests.length).toBe(1);
@@ -655,8 +657,10 @@ describe("the adapter", () => {
   });
 
   it("checks health by /health or else /v1/models, and is unhealthy while the model loads", async () => {
-    const own = await setUp((response, { path }) => sendJson(response, path === "/health" ? 200 : 404, {}));
-    await own.engine.health();
+    const withHealth = await setUp((response, { path }) =>
+      sendJson(response, path === "/health" ? 200 : 404, {}),
+    );
+    await withHealth.engine.health();
     const models = await setUp((response, { path }) =>
       sendJson(response, path === "/v1/models" ? 200 : 404, {}),
     );

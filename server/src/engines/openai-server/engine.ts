@@ -135,9 +135,9 @@ class OpenAiServerEngine implements TextEngine, Upstream {
     // Plus the start token, which tokenize doesn't add.
     const promptTokens =
       1 + (input.kind === "tokens" ? input.tokens : await this.tokenize(input.text)).length;
-    const left = refusal.contextTokens - promptTokens;
-    if (left < 1) throw contextExceededError(promptTokens, refusal.contextTokens);
-    return left;
+    const tokensLeft = refusal.contextTokens - promptTokens;
+    if (tokensLeft < 1) throw contextExceededError(promptTokens, refusal.contextTokens);
+    return tokensLeft;
   }
 
   acquireSlot(): void {

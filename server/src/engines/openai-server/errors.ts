@@ -23,7 +23,7 @@ export function transportError(error: unknown): EngineError {
 }
 
 export function badResponse(cause?: unknown): EngineError {
-  return new EngineError("bad_reply", "The model server's answer could not be understood.", cause);
+  return new EngineError("bad_reply", "The model server's response is malformed.", cause);
 }
 
 /** The numbers in a server's refusal of a request that exceeds the context. */
@@ -112,7 +112,7 @@ function httpCause(status: number): Error {
  * The server's message if it is safe to show: one short line without control characters that holds no path, key
  * or stack and does not quote the prompt. Null otherwise.
  */
-export function publicMessage(message: string, request: GenerateRequest | null): string | null {
+function publicMessage(message: string, request: GenerateRequest | null): string | null {
   const text = message.slice(0, 4 * MAX_PUBLIC_CHARS).trim();
   if (text === "" || text.length > MAX_PUBLIC_CHARS) return null;
   if (/[^\x20-\x7e]/.test(text) || PRIVATE_DETAIL.test(text)) return null;

@@ -93,7 +93,7 @@ export class ResponseToEvents {
     if (reason === null || reason === undefined) return;
     if (typeof reason !== "string") throw badResponse();
     const finish = this.#request.maxTokens === 0 ? "length" : parseFinishReason(reason);
-    if (finish === null) throw new EngineError("unavailable", "The model server gave the request up.");
+    if (finish === null) throw new EngineError("unavailable", "The model server aborted the request.");
     this.#finished[index] = true;
     this.#openChoices -= 1;
     this.#emit({ type: "finish", choice: index, reason: finish });

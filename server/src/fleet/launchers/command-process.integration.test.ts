@@ -21,13 +21,13 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((child) => child.stop(0)));
 });
 
-function launch(argv: readonly string[], more: Partial<CommandProcessOptions> = {}): CommandProcess {
+function launch(argv: readonly string[], overrides: Partial<CommandProcessOptions> = {}): CommandProcess {
   const options = {
     env: { PATH: process.env["PATH"] },
     extraEnv: {},
     log: createLog("silent"),
     clock: systemClock,
-    ...more,
+    ...overrides,
   };
   const child = launchCommand(argv, options);
   running.push(child);
@@ -69,9 +69,9 @@ describe("a command", () => {
     const script = "console.log(JSON.stringify(process.env))";
     const child = launch(node(script), { env, extraEnv: { CUDA_VISIBLE_DEVICES: "1" } });
     await child.exited;
-    const seen = JSON.parse(child.outputTail()[0]!);
-    expect(seen).toMatchObject({ HOME: "/home/x", CUDA_VISIBLE_DEVICES: "1" });
-    expect(seen).not.toHaveProperty("DATABASE_URL");
+    const childEnvironment = JSON.parse(child.outputTail()[0]!);
+    expect(childEnvironment).toMatchObject({ HOME: "/home/x", CUDA_VISIBLE_DEVICES: "1" });
+    expect(childEnvironment).not.toHaveProperty("DATABASE_URL");
   });
 
   it("leaves the last twenty lines of its output when it fails", async () => {

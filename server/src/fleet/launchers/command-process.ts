@@ -8,7 +8,7 @@ import { failedStart, type ProcessExit, shellExit } from "./process-exit.ts";
 import { readLines } from "./read-lines.ts";
 
 export interface CommandProcess {
-  /** Of the process group; undefined when nothing could be started. */
+  /** Id of the process group; undefined when nothing could be started. */
   pid: number | undefined;
   /** Resolves once the program has ended; never rejects. */
   exited: Promise<ProcessExit>;

@@ -1,4 +1,4 @@
-/** Run by the tests as a server of its own: starts one command and tells its pid. */
+/** Run by the tests as a server of its own: starts one command and sends the command's pid. */
 import { systemClock } from "../../lib/clock.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
 import { launchCommand } from "./command-process.ts";

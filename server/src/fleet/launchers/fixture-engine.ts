@@ -1,19 +1,19 @@
-/** Run by the tests as an engine process: does what it is told through the channel. */
-interface Told {
+/** Run by the tests as an engine process: carries out the commands that come through the channel. */
+interface Command {
   type: string;
   id?: number;
   text?: string;
 }
 
-const acts: Record<string, (told: Told) => void> = {
-  echo: (told) => process.send?.(told),
+const handlers: Record<string, (command: Command) => void> = {
+  echo: (command) => process.send?.(command),
   env: () => process.send?.(process.env),
   print: ({ text }) => process.stdout.write(`${text}\n`),
   exit: () => process.exit(7),
   hang: () => {
     for (;;);
   },
-  /** One delta for each; the text `hold` keeps the request open, `wait N` ends it N milliseconds later. */
+  /** Sends one delta. The text `hold` keeps the request open; `wait N` ends the request N milliseconds later. */
   generate({ id, text = "" }) {
     process.send?.({ type: "delta", id, text });
     const waitMs = /^wait (\d+)$/.exec(text)?.[1];
@@ -24,5 +24,5 @@ const acts: Record<string, (told: Told) => void> = {
   finish: ({ id }) => process.send?.({ type: "end", id }),
 };
 
-process.on("message", (told: Told) => acts[told.type]?.(told));
+process.on("message", (command: Command) => handlers[command.type]?.(command));
 process.send?.({ type: "hello" });

@@ -1,18 +1,19 @@
 /**
- * Run by the tests as a model server of its own: `fixture-server.ts PORT [fails | FOLDER]`. Answers chat with the last message
- * and the numbers of its processes; the message "files" with those of its folder, and the accelerators it sees.
+ * Run by the tests as a model server of its own: `fixture-server.ts PORT [fails | FOLDER]`. Answers a chat with the last
+ * message and the pids of its processes, and the message "files" with the names of the folder's files and the visible
+ * accelerators.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createServer } from "node:http";
 
-const [port, how = ""] = process.argv.slice(2);
+const [port, mode = ""] = process.argv.slice(2);
 
-if (how === "fails") {
+if (mode === "fails") {
   console.error("CUDA out of memory");
   process.exit(3);
 }
-// A helper process, as real servers have them; it only ends when it is made to.
+// A helper process, as real servers have; it ignores SIGTERM.
 const helper = spawn(process.execPath, [
   "-e",
   "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)",
@@ -24,11 +25,11 @@ createServer(async (request, response) => {
   for await (const piece of request) text += piece;
   console.log(`Received ${text}`);
   const { messages, stream } = JSON.parse(text);
-  const said = messages.at(-1).content;
+  const lastMessage = messages.at(-1).content;
   const content =
-    said === "files"
-      ? `${readdirSync(how).sort()} on ${process.env["CUDA_VISIBLE_DEVICES"]}`
-      : `${said} from ${process.pid} and ${helper.pid}`;
+    lastMessage === "files"
+      ? `${readdirSync(mode).sort()} on ${process.env["CUDA_VISIBLE_DEVICES"]}`
+      : `${lastMessage} from ${process.pid} and ${helper.pid}`;
   const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
   const base = { id: "x", object: "chat.completion", created: 1, model: "m" };
   if (content.startsWith("exit")) process.exit(4);

@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 function launch(
-  more: Partial<LocalProcessOptions> = {},
+  overrides: Partial<LocalProcessOptions> = {},
   env: Record<string, string> = {},
   preload: URL[] = [],
 ): LocalProcess {
@@ -26,7 +26,7 @@ function launch(
     env: { PATH: process.env["PATH"] },
     log: createLog("silent"),
     clock: systemClock,
-    ...more,
+    ...overrides,
   };
   const child = launchLocalProcess({ entry, preload, env }, options);
   running.push(child);
@@ -70,7 +70,7 @@ describe("an engine process", () => {
     expect(await answer).toEqual(sent);
   });
 
-  it("gets the kind's environment and what it preloads, and none of the server's secrets", async () => {
+  it("gets its kind's environment and preloaded modules, and none of the server's secrets", async () => {
     const secrets = {
       DATABASE_URL: "postgres://u:p@h/d",
       HEARTH_API_KEY: "fw_secret",

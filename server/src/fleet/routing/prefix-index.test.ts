@@ -5,7 +5,7 @@ import { PrefixIndex, prefixBlockHashes } from "./prefix-index.ts";
 const text = (length: number, letter = "a") => letter.repeat(length);
 
 describe("the blocks of a prompt", () => {
-  it("are as many as are whole, up to the limit", () => {
+  it("are its whole blocks, up to the limit", () => {
     expect(prefixBlockHashes(text(255), "")).toHaveLength(0);
     expect(prefixBlockHashes(text(600), "")).toHaveLength(2);
     expect(prefixBlockHashes(text(100_000), "")).toHaveLength(64);
@@ -13,7 +13,7 @@ describe("the blocks of a prompt", () => {
     expect(prefixBlockHashes(new Array(100_000).fill(7), "")).toHaveLength(64);
   });
 
-  it("are the same exactly as far as the prompts are", () => {
+  it("are equal exactly as far as the prompts are", () => {
     const tokens = fc.array(fc.nat(150_000), { minLength: 200, maxLength: 200 });
     fc.assert(
       fc.property(tokens, fc.nat(199), (prompt, at) => {
@@ -26,13 +26,13 @@ describe("the blocks of a prompt", () => {
     );
   });
 
-  it("of different scopes have nothing in common", () => {
+  it("are different in different scopes", () => {
     expect(prefixBlockHashes(text(512), "a")).not.toEqual(prefixBlockHashes(text(512), "b"));
   });
 });
 
-describe("the memory of a replica", () => {
-  it("knows how far a prompt has been seen", () => {
+describe("the prefix index of a replica", () => {
+  it("returns how far it knows a prompt", () => {
     const memory = new PrefixIndex();
     memory.add(prefixBlockHashes(text(1024), ""));
     expect(memory.match(prefixBlockHashes(text(1024), ""))).toBe(4);
@@ -40,7 +40,7 @@ describe("the memory of a replica", () => {
     expect(memory.match(prefixBlockHashes(text(512, "b"), ""))).toBe(0);
   });
 
-  it("is bounded and forgets what was used longest ago", () => {
+  it("is bounded and evicts the least recently used blocks", () => {
     const memory = new PrefixIndex();
     const prompt = (i: number) => prefixBlockHashes(`${i} `.padEnd(256 * 64, "x"), "");
     memory.add(prompt(0));

@@ -10,8 +10,8 @@ function setUp() {
   return { clock, room: new RequestQueue(clock, 2) };
 }
 
-describe("whoever waits", () => {
-  it("is served in the order of coming, as far as there is something to give", async () => {
+describe("a waiting request", () => {
+  it("is served in the order of arrival, as far as there is capacity", async () => {
     const { room } = setUp();
     let free = 0;
     const served: string[] = [];
@@ -30,7 +30,7 @@ describe("whoever waits", () => {
     expect(served).toEqual(["a", "b"]);
   });
 
-  it("comes after all others when of low priority, and counts like them", async () => {
+  it("comes after all others when it has low priority, and counts like them", async () => {
     const { room } = setUp();
     let free = 0;
     const served: string[] = [];
@@ -48,7 +48,7 @@ describe("whoever waits", () => {
     expect(room.size).toBe(0);
   });
 
-  it("gets the failure of an attempt", async () => {
+  it("gets the error of a failed attempt", async () => {
     const { room } = setUp();
     let isHopeless = false;
     const attempt = () => {
@@ -72,7 +72,7 @@ describe("whoever waits", () => {
     expect(room.size).toBe(0);
   });
 
-  it("may leave, and is then given nothing", async () => {
+  it("may leave the queue, and is then given nothing", async () => {
     const { room } = setUp();
     const leave = new AbortController();
     let attempts = 0;

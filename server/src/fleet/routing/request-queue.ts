@@ -21,7 +21,7 @@ export class RequestQueue {
   }
 
   /**
-   * Calls `attempt` at each `retryAll` until it returns something else than null, and resolves with that. Rejects with the
+   * Calls `attempt` at each `retryAll` until it returns a value other than null, and resolves with that value. Rejects with the
    * error of `attempt`, with `onTimeout()` after `timeoutMs`, and with the signal's reason.
    */
   enqueue<T>(

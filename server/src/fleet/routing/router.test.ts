@@ -8,8 +8,8 @@ const replicas = (...loads: number[]) =>
   loads.map((load, i) => ({ id: `d/replicas/${i}`, load, engine: createFakeEngine() }));
 const prompt = (start: string) => start.padEnd(1000, start);
 
-describe("without a hint", () => {
-  it("the least busy replica is picked", () => {
+describe("a request without a hint", () => {
+  it("goes to the least busy replica", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(20), { minLength: 1, maxLength: 8 }), (loads) => {
         expect(new Router().pick(replicas(...loads), {}, POLICY).load).toBe(Math.min(...loads));
@@ -17,7 +17,7 @@ describe("without a hint", () => {
     );
   });
 
-  it("equal replicas take turns", () => {
+  it("goes to equally busy replicas in turn", () => {
     const router = new Router();
     const all = replicas(1, 1, 1);
     const picked = Array.from({ length: 6 }, () => router.pick(all, {}, POLICY).id);
@@ -27,7 +27,7 @@ describe("without a hint", () => {
 });
 
 describe("a session key", () => {
-  it("decides only where the deployment keeps sessions together", () => {
+  it("decides only on deployments with session affinity", () => {
     const router = new Router();
     const picks = (sessionAffinity: boolean) =>
       new Set(
@@ -41,8 +41,8 @@ describe("a session key", () => {
   });
 });
 
-describe("the start of a prompt", () => {
-  it("brings a request to the replica that has seen it, and others elsewhere", () => {
+describe("a prompt prefix", () => {
+  it("leads a request to the replica that has cached it, and other requests elsewhere", () => {
     const router = new Router();
     const all = replicas(0, 0, 0);
     const first = router.pick(all, { promptPrefix: prompt("a") }, POLICY);
@@ -52,12 +52,12 @@ describe("the start of a prompt", () => {
     }
   });
 
-  it("that is known further counts more", () => {
+  it("decides for the replica that has cached more of it", () => {
     const router = new Router();
     const all = replicas(0, 0);
     const [short, long] = [prompt("a"), prompt("a") + prompt("b")];
     const first = router.pick(all, { promptPrefix: short }, POLICY);
-    // Too busy for the longer one, which the other gets and then knows in full.
+    // The first replica is too busy, so the other one gets the longer prompt and has cached all of it from then on.
     first.load = 5;
     const second = router.pick(all, { promptPrefix: long }, POLICY);
     expect(second).not.toBe(first);
@@ -65,7 +65,7 @@ describe("the start of a prompt", () => {
     expect(router.pick(all, { promptPrefix: long }, POLICY)).toBe(second);
   });
 
-  it("doesn't bring a request to a replica that is much busier", () => {
+  it("doesn't lead a request to a replica that is much busier", () => {
     const router = new Router();
     const all = replicas(0, 0);
     const first = router.pick(all, { promptPrefix: prompt("a") }, POLICY);
@@ -75,7 +75,7 @@ describe("the start of a prompt", () => {
     expect(router.pick(all, { promptPrefix: prompt("a") }, POLICY)).not.toBe(first);
   });
 
-  it("is forgotten with the engine that saw it, and apart for each adapter", () => {
+  it("is forgotten when its replica's engine ends, and is separate for each LoRA", () => {
     const router = new Router();
     const all = replicas(0, 0);
     const hints = { promptPrefix: prompt("a") };

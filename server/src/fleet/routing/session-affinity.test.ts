@@ -8,7 +8,7 @@ const count = fc.integer({ min: 1, max: 16 });
 const keys = Array.from({ length: 2000 }, (_, i) => `user-${i}`);
 
 describe("a session", () => {
-  it("stays with its replica while there are the same ones, in whatever order", () => {
+  it("stays with its replica while the set of replicas is the same, in whatever order", () => {
     fc.assert(
       fc.property(fc.string(), count, fc.infiniteStream(fc.nat(8)), (key, n, loads) => {
         const all = replicas(n);
@@ -31,7 +31,7 @@ describe("a session", () => {
     }
   });
 
-  it("has about as many others beside it on every replica", () => {
+  it("shares its replica with about as many other sessions as on every replica", () => {
     const shares = new Map<string, number>();
     for (const key of keys) {
       const { id } = pickReplicaForSession(replicas(4), key, 8);
@@ -40,7 +40,7 @@ describe("a session", () => {
     for (const share of shares.values()) expect(Math.abs(share - 500)).toBeLessThan(125);
   });
 
-  it("that keeps its replica full doesn't drown it: the rest goes elsewhere", () => {
+  it("never overloads its replica: requests beyond its capacity go elsewhere", () => {
     fc.assert(
       fc.property(fc.string(), count, fc.integer({ min: 1, max: 200 }), (key, n, requests) => {
         const all = replicas(n).map((replica) => ({ ...replica }));

@@ -15,11 +15,11 @@ const POLICY: AutoscalingLoopPolicy = {
 };
 
 /** A scaler whose load is set by hand. */
-function setUp(more: Partial<AutoscalingLoopPolicy> = {}, idleMs = 0) {
+function setUp(overrides: Partial<AutoscalingLoopPolicy> = {}, idleMs = 0) {
   const clock = new FakeClock();
   const load = { concurrentRequests: 0, requests: 0, generatedTokens: 0, promptTokens: 0 };
   const targets: number[] = [];
-  const policy = { ...POLICY, ...more };
+  const policy = { ...POLICY, ...overrides };
   const scaler: AutoscalingLoop = new AutoscalingLoop({
     clock,
     policy,
@@ -31,7 +31,7 @@ function setUp(more: Partial<AutoscalingLoopPolicy> = {}, idleMs = 0) {
 }
 
 describe("a deployment's target", () => {
-  it("starts at one for what was just used and at none for what has been idle for long", () => {
+  it("starts at 1 for a deployment that was just used, and at 0 for one that has long been idle", () => {
     expect(setUp().scaler.target).toBe(1);
     expect(setUp({}, 3_600_000).scaler.target).toBe(0);
     expect(setUp({ minReplicas: 2 }, 3_600_000).scaler.target).toBe(2);
@@ -78,15 +78,15 @@ describe("a deployment's target", () => {
     expect(scaler.target).toBe(1);
   });
 
-  it("stays where a request could not take it", () => {
-    for (const more of [{ maxReplicas: 0 }, { fixedReplicas: 0 }]) {
-      const { scaler } = setUp(more);
+  it("stays the same when a request could not use another replica", () => {
+    for (const overrides of [{ maxReplicas: 0 }, { fixedReplicas: 0 }]) {
+      const { scaler } = setUp(overrides);
       scaler.recordRequest();
       expect(scaler.target).toBe(0);
     }
   });
 
-  it("follows a change of the policy at once, and falls no faster for it", () => {
+  it("follows a change of the policy at once, and falls no faster because of the change", () => {
     const { clock, scaler, policy, targets } = setUp({ minReplicas: 3 });
     scaler.policy = { ...policy, minReplicas: 4 };
     expect(scaler.target).toBe(4);
@@ -101,7 +101,7 @@ describe("a deployment's target", () => {
     expect(targets).toEqual([4, 1, 2, 1]);
   });
 
-  it("is by the rate of tokens where that is the target", () => {
+  it("is computed from the rate of tokens when the policy sets a target for that rate", () => {
     const { clock, load, scaler } = setUp({ loadTargets: { tokens_generated_per_second: 100 } });
     for (let second = 0; second < 60; second++) {
       load.generatedTokens += 250;
@@ -110,7 +110,7 @@ describe("a deployment's target", () => {
     expect(scaler.target).toBe(3);
   });
 
-  it("doesn't move any more once it is stopped", () => {
+  it("doesn't change any more once the loop is stopped", () => {
     const { clock, load, scaler, targets } = setUp();
     scaler.stop();
     load.concurrentRequests = 100;
@@ -119,7 +119,7 @@ describe("a deployment's target", () => {
   });
 });
 
-describe("whatever the load does", () => {
+describe("under any load", () => {
   /** How long a load lasts, and how high it is. */
   const course = fc.array(fc.tuple(fc.integer({ min: 1, max: 200 }), fc.nat(80)), {
     minLength: 1,
@@ -127,34 +127,35 @@ describe("whatever the load does", () => {
   });
 
   /** Every change of the target, with its time. */
-  function changes(steps: readonly (readonly [number, number])[], more: Partial<AutoscalingLoopPolicy>) {
-    const { clock, load, scaler } = setUp(more);
-    const seen = [{ atMs: clock.now(), target: scaler.target }];
+  function changes(steps: readonly (readonly [number, number])[], overrides: Partial<AutoscalingLoopPolicy>) {
+    const { clock, load, scaler } = setUp(overrides);
+    const targets = [{ atMs: clock.now(), target: scaler.target }];
     for (const [seconds, concurrentRequests] of steps) {
       load.concurrentRequests = concurrentRequests;
       if (concurrentRequests > 0) scaler.recordRequest();
       for (let second = 0; second < seconds; second++) {
         clock.advance(1000);
-        if (scaler.target !== seen.at(-1)!.target) seen.push({ atMs: clock.now(), target: scaler.target });
+        if (scaler.target !== targets.at(-1)!.target)
+          targets.push({ atMs: clock.now(), target: scaler.target });
       }
     }
-    return { seen, clock, scaler, load };
+    return { seen: targets, clock, scaler, load };
   }
 
   it("the target stays within its bounds", () => {
     fc.assert(
-      fc.property(course, fc.nat(3), fc.nat(4), (steps, minReplicas, more) => {
-        const { seen } = changes(steps, { minReplicas, maxReplicas: minReplicas + more });
+      fc.property(course, fc.nat(3), fc.nat(4), (steps, minReplicas, range) => {
+        const { seen } = changes(steps, { minReplicas, maxReplicas: minReplicas + range });
         for (const { target } of seen) {
           expect(target).toBeGreaterThanOrEqual(minReplicas);
-          expect(target).toBeLessThanOrEqual(minReplicas + more);
+          expect(target).toBeLessThanOrEqual(minReplicas + range);
         }
       }),
       { numRuns: 30 },
     );
   });
 
-  it("a rise is followed by no fall within the scale-down window", () => {
+  it("the target doesn't fall within the scale-down window after it rose", () => {
     fc.assert(
       fc.property(course, (steps) => {
         const { seen } = changes(steps, { minReplicas: 1, scaleDownWindowMs: 60_000 });
@@ -168,7 +169,7 @@ describe("whatever the load does", () => {
     );
   });
 
-  it("without load it ends at the least", () => {
+  it("the target ends at the minimum once there is no load", () => {
     fc.assert(
       fc.property(course, fc.nat(2), (steps, minReplicas) => {
         const { clock, scaler, load } = changes(steps, { minReplicas });

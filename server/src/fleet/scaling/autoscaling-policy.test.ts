@@ -24,7 +24,7 @@ const targets = fc.dictionary(
 );
 const concurrency = fc.integer({ min: 1, max: 256 });
 
-describe("the replicas a load needs", () => {
+describe("the number of replicas for a load", () => {
   it.each<[string, Partial<Load>, Record<string, number>, number]>([
     ["none without load", {}, { default: 0.8 }, 0],
     ["one for the least load", { concurrentRequests: 0.001 }, { default: 0.8 }, 1],
@@ -44,16 +44,16 @@ describe("the replicas a load needs", () => {
     expect(replicasNeeded({ ...NO_LOAD, ...some }, loadTargets, 10)).toBe(replicas);
   });
 
-  it("are never fewer for more load", () => {
+  it("never falls when the load grows", () => {
     fc.assert(
       fc.property(load, load, targets, concurrency, (a, b, loadTargets, slots) => {
-        const more: Load = {
+        const higherLoad: Load = {
           concurrentRequests: a.concurrentRequests + b.concurrentRequests,
           requestsPerS: a.requestsPerS + b.requestsPerS,
           generatedTokensPerS: a.generatedTokensPerS + b.generatedTokensPerS,
           promptTokensPerS: a.promptTokensPerS + b.promptTokensPerS,
         };
-        expect(replicasNeeded(more, loadTargets, slots)).toBeGreaterThanOrEqual(
+        expect(replicasNeeded(higherLoad, loadTargets, slots)).toBeGreaterThanOrEqual(
           replicasNeeded(a, loadTargets, slots),
         );
       }),
@@ -63,18 +63,23 @@ describe("the replicas a load needs", () => {
 
 describe("the next target", () => {
   const policy = fc.tuple(fc.nat(8), fc.nat(8), fc.option(fc.nat(8)), fc.nat(10_000)).map(
-    ([minReplicas, more, fixedReplicas, scaleToZeroWindowMs]): ScalingPolicy => ({
+    ([minReplicas, range, fixedReplicas, scaleToZeroWindowMs]): ScalingPolicy => ({
       minReplicas,
-      maxReplicas: minReplicas + more,
+      maxReplicas: minReplicas + range,
       fixedReplicas,
       scaleToZeroWindowMs,
     }),
   );
   const demand: fc.Arbitrary<Demand> = fc
     .tuple(fc.nat(20), fc.nat(20), fc.nat(20), fc.nat(20_000))
-    .map(([current, needed, more, idleMs]) => ({ current, needed, recentPeak: needed + more, idleMs }));
+    .map(([current, needed, excess, idleMs]) => ({
+      current,
+      needed,
+      recentPeak: needed + excess,
+      idleMs,
+    }));
 
-  it("is never outside of the bounds; a fixed number beats them", () => {
+  it("is never outside the bounds; a fixed number takes precedence over them", () => {
     fc.assert(
       fc.property(policy, demand, (rules, load) => {
         const target = nextTarget(rules, load);
@@ -87,7 +92,7 @@ describe("the next target", () => {
     );
   });
 
-  it("never falls below what was needed within the scale-down window, the end of all use aside", () => {
+  it("never falls below the highest need within the scale-down window, unless all use has ended", () => {
     fc.assert(
       fc.property(policy, demand, (rules, load) => {
         fc.pre(rules.fixedReplicas === null && load.current > 0 && load.idleMs < rules.scaleToZeroWindowMs);
@@ -97,7 +102,7 @@ describe("the next target", () => {
     );
   });
 
-  it("is zero only after the window without use, and then stays so whatever was needed before", () => {
+  it("is zero only after the window without use, and then stays zero whatever was needed before", () => {
     const rules = { minReplicas: 0, maxReplicas: 5, fixedReplicas: null, scaleToZeroWindowMs: 1000 };
     const load = { current: 3, needed: 0, recentPeak: 0 };
     expect(nextTarget(rules, { ...load, idleMs: 999 })).toBe(1);

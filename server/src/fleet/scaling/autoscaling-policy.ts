@@ -1,6 +1,6 @@
 /** How many replicas a load needs. Pure: no clock, no memory. */
 
-/** What a deployment has to do, on average over some time. */
+/** The load of a deployment, averaged over a window. */
 export interface Load {
   /** Generations that run or wait for a replica; a request for n choices counts n times. */
   concurrentRequests: number;
@@ -9,7 +9,7 @@ export interface Load {
   promptTokensPerS: number;
 }
 
-/** Load a deployment is kept below, a replica: the key says what is measured, see `LOAD_TARGETS`. */
+/** The load per replica that the autoscaler aims at, by the measure; see `LOAD_TARGETS` for the keys. */
 export type LoadTargets = Readonly<Record<string, number>>;
 
 type Need = (load: Load, target: number, concurrency: number) => number;

@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type LoadSample, SlidingLoadAverage, SlidingMaximum } from "./sliding-windows.ts";
 
-const reading = (more: Partial<LoadSample>): LoadSample => ({
+const reading = (overrides: Partial<LoadSample>): LoadSample => ({
   concurrentRequests: 0,
   requests: 0,
   generatedTokens: 0,
   promptTokens: 0,
-  ...more,
+  ...overrides,
 });
 
 describe("averages over a window", () => {
@@ -22,7 +22,7 @@ describe("averages over a window", () => {
     ]);
   });
 
-  it("forget what has left the window", () => {
+  it("forget values that have left the window", () => {
     const window = new SlidingLoadAverage();
     window.add(0, reading({}), 1000);
     window.add(500, reading({ concurrentRequests: 10, requests: 100 }), 1000);
@@ -35,7 +35,7 @@ describe("averages over a window", () => {
     });
   });
 
-  it("without a window are what is going on now", () => {
+  it("equal the latest value without a window", () => {
     const window = new SlidingLoadAverage();
     window.add(0, reading({}), 0);
     expect(window.add(500, reading({ concurrentRequests: 3, promptTokens: 50 }), 0)).toMatchObject({
@@ -44,7 +44,7 @@ describe("averages over a window", () => {
     });
   });
 
-  it("lie between the lowest and the highest reading", () => {
+  it("lie between the lowest and the highest value", () => {
     const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 5000 }), fc.nat(100)), { minLength: 1 });
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 20_000 }), (readings, windowMs) => {
@@ -67,12 +67,12 @@ it("the peak is the highest value of the window", () => {
   fc.assert(
     fc.property(steps, fc.nat(200), (values, windowMs) => {
       const peak = new SlidingMaximum();
-      const seen: { atMs: number; value: number }[] = [];
+      const samples: { atMs: number; value: number }[] = [];
       let atMs = 0;
       for (const [stepMs, value] of values) {
         atMs += stepMs;
-        seen.push({ atMs, value });
-        const inside = seen.filter((entry) => entry.atMs >= atMs - windowMs);
+        samples.push({ atMs, value });
+        const inside = samples.filter((entry) => entry.atMs >= atMs - windowMs);
         expect(peak.add(atMs, value, windowMs)).toBe(Math.max(...inside.map((entry) => entry.value)));
       }
     }),

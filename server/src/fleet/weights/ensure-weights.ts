@@ -196,7 +196,7 @@ class DownloadAttempt {
     return true;
   }
 
-  /** Gives the path of a complete, not yet verified file inside the workspace. */
+  /** Fetches the file into the workspace and returns its path. The file is complete, but not verified yet. */
   async #fetch(
     source: WeightsSource,
     text: string,
@@ -247,7 +247,7 @@ class DownloadAttempt {
       throw Object.assign(new Error("not enough free space"), { code: "ENOSPC" });
   }
 
-  /** The error for a failure that is none of a source: the cache folder is full or can't be used. */
+  /** The error for a failure of the cache folder, which is full or can't be used; no source is at fault. */
   #storageError(cause: unknown): AppError {
     const megabytes = Math.ceil(this.#weights.sizeBytes / 1e6);
     const problem = isDiskFull(cause) ? "is full" : "can't be used";

@@ -106,7 +106,7 @@ function watchGrowth(dir: string, options: PipOptions, onStall: () => void): () 
   let lastGrowthMs = options.clock.monotonicMs();
   let cancel = () => {};
   let isOver = false;
-  const look = async () => {
+  const checkGrowth = async () => {
     const sizeBytes = await folderSize(dir);
     if (isOver) return;
     if (sizeBytes > largestBytes) {
@@ -114,9 +114,9 @@ function watchGrowth(dir: string, options: PipOptions, onStall: () => void): () 
       lastGrowthMs = options.clock.monotonicMs();
       options.onBytes(sizeBytes);
     } else if (options.clock.monotonicMs() - lastGrowthMs > options.stallTimeoutMs) return onStall();
-    cancel = options.clock.after(POLL_MS, look);
+    cancel = options.clock.after(POLL_MS, checkGrowth);
   };
-  cancel = options.clock.after(POLL_MS, look);
+  cancel = options.clock.after(POLL_MS, checkGrowth);
   return () => {
     isOver = true;
     cancel();

@@ -36,7 +36,7 @@ describe("weights sources", () => {
     expect(() => parseWeightsSource(text)).toThrow();
   });
 
-  it("a pip requirement never reads as an option, and no path leaves its folder", () => {
+  it("never have an option as their pip requirement, or a path outside their folder", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^(pip|hf):[-a.=#/@ ]{0,20}$/), (text) => {
         const source = (() => {
@@ -53,7 +53,7 @@ describe("weights sources", () => {
     );
   });
 
-  it("a hub address keeps the folders of the path and encodes the rest", () => {
+  it("have a hub address that keeps the folders of the path and encodes the rest", () => {
     const source = { kind: "hub", repo: "o/r", path: "d/f #1.gguf", revision: "refs/pr/1" } as const;
     expect(hubUrl(source, "https://mirror/")).toBe(
       "https://mirror/o/r/resolve/refs%2Fpr%2F1/d/f%20%231.gguf",

@@ -21,10 +21,10 @@ const UNSEEN_OWNER_MS = 60 * 60 * 1000;
 /** Takes over the abandoned folder with the longest download and removes the others, or creates a folder. */
 export async function openWorkspace(parent: string, clock: Clock): Promise<Workspace> {
   await mkdir(parent, { recursive: true });
-  const left = await leftBehind(parent, clock);
+  const abandoned = await findAbandoned(parent, clock);
   const workspace = newWorkspace(parent);
   let taken = false;
-  for (const { dir } of left) {
+  for (const { dir } of abandoned) {
     // When several processes try, the rename succeeds in one of them.
     if (!taken && (await succeeds(rename(dir, workspace.dir)))) taken = true;
     else await rm(dir, { recursive: true, force: true });
@@ -50,18 +50,18 @@ function newWorkspace(parent: string): Workspace {
 }
 
 /** Abandoned folders, the longest download first. */
-async function leftBehind(parent: string, clock: Clock): Promise<{ dir: string; sizeBytes: number }[]> {
+async function findAbandoned(parent: string, clock: Clock): Promise<{ dir: string; sizeBytes: number }[]> {
   const found: { dir: string; sizeBytes: number }[] = [];
   for (const name of await readdir(parent)) {
     const dir = join(parent, name);
-    if (name.startsWith(PREFIX) && (await isLeftBehind(dir, clock))) {
+    if (name.startsWith(PREFIX) && (await isAbandoned(dir, clock))) {
       found.push({ dir, sizeBytes: await sizeOf(join(dir, "data")) });
     }
   }
   return found.sort((a, b) => b.sizeBytes - a.sizeBytes);
 }
 
-async function isLeftBehind(dir: string, clock: Clock): Promise<boolean> {
+async function isAbandoned(dir: string, clock: Clock): Promise<boolean> {
   const owner = parseIdentity(await readFile(join(dir, "owner.json"), "utf8").catch(() => ""));
   const state = owner === null ? "unknown" : processState(owner);
   // One process makes one attempt at a time, and so a folder with its own id is from an earlier attempt.

@@ -30,7 +30,7 @@ import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/t
 import { planRemoteTemplate } from "./plan-remote-template.ts";
 import { type ChatCompletionRequest, toConversation } from "./protocol.ts";
 import { renderSafely, type SafePrompt } from "./safe-tokenization.ts";
-import { countTokens, dropOldestTurns } from "./truncate.ts";
+import { countTokens, dropOldestMessages } from "./truncate.ts";
 
 /** The features of a model that its chat template shows. */
 interface TemplateTraits {
@@ -106,7 +106,7 @@ export async function planChatPrompt(
   const included =
     limit == null || body.safe_tokenization
       ? withHistory
-      : await dropOldestTurns(withHistory, limit, async (part) =>
+      : await dropOldestMessages(withHistory, limit, async (part) =>
           countTokens(replica, (await renderConversation(part)).text, limit),
         );
   const { text: prompt, plain } = await renderConversation(included);

@@ -12,7 +12,7 @@ import type { ConversationMessage } from "../text/tools/conversation.ts";
 import type { ToolRequest } from "../text/tools/definitions.ts";
 import { PreParsedOutput } from "../text/tools/pre-parsed-output.ts";
 import type { ChatCompletionRequest } from "./protocol.ts";
-import { countTokens, dropOldestTurns } from "./truncate.ts";
+import { countTokens, dropOldestMessages } from "./truncate.ts";
 
 type ChatInput = Extract<EngineInput, { kind: "chat" }>;
 
@@ -44,7 +44,7 @@ export async function planRemoteTemplate(chat: RemoteChat): Promise<PromptPlan> 
   const included =
     limit == null
       ? withHistory
-      : await dropOldestTurns(withHistory, limit, (part) =>
+      : await dropOldestMessages(withHistory, limit, (part) =>
           estimateTokens({ ...chat, conversation: part }, limit),
         );
   const messages = included.map(toChatMessage);

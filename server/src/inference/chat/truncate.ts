@@ -5,7 +5,7 @@ import type { ReplicaLease } from "../../fleet/service.ts";
  * message always stay, even if they alone exceed the limit. The rest begins with a user's message or is the last message.
  * Binary search: calls `count` about log₂(messages) times.
  */
-export async function dropOldestTurns<T extends { role: string }>(
+export async function dropOldestMessages<T extends { role: string }>(
   messages: readonly T[],
   limit: number,
   /** Tokens of the prompt for these messages. */

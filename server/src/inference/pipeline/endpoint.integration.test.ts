@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { openStream, post, type Reply } from "../../../test/harness/http.ts";
+import { type HttpResponse, openStream, post } from "../../../test/harness/http.ts";
 import { createFakeEngine, type FakeEngine } from "../../engine/fake-engine.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import type { UsageRow } from "../../metering/usage/service.ts";
@@ -22,7 +22,7 @@ const speechRequest = Type.Object(
 type SpeechRequest = Static<typeof speechRequest>;
 const compiled = Compile(speechRequest);
 
-/** Speech of a fake model: each word that the engine makes lasts as long. It is billed by its duration, not by tokens. */
+/** Speech of a fake model, billed by its duration and not by tokens: each word of the engine's output lasts equally long. */
 async function speak(request: InferenceRequest<SpeechRequest>): Promise<void> {
   const { body, record, replica, target } = request;
   const generation = replica.generate(
@@ -104,22 +104,22 @@ beforeEach(() => {
   serve = speak;
 });
 
-const send = (body: unknown): Promise<Reply> => post(inference.target, SPEECH, body);
+const send = (body: unknown): Promise<HttpResponse> => post(inference.target, SPEECH, body);
 
 /** The ledger's rows of one request. */
-async function rowsOf(reply: Pick<Reply, "headers">): Promise<UsageRow[]> {
+async function rowsOf(response: Pick<HttpResponse, "headers">): Promise<UsageRow[]> {
   await inference.ledger.flush();
   const rows = await inference.ledger.list({ accountId: "local" });
-  return rows.filter(({ id }) => id.replaceAll("-", "") === reply.headers["x-request-id"]);
+  return rows.filter(({ id }) => id.replaceAll("-", "") === response.headers["x-request-id"]);
 }
 
 describe("an endpoint that counts no tokens", () => {
   test("leaves one row with its kind and its quantity", async () => {
-    const reply = await send({ model: MODEL, text: "one two three" });
-    expect(reply.status, reply.text).toBe(200);
+    const response = await send({ model: MODEL, text: "one two three" });
+    expect(response.status, response.text).toBe(200);
     const durationMs = 3 * MS_PER_WORD;
-    expect(reply.json).toEqual({ durationMs });
-    expect(await rowsOf(reply)).toEqual([
+    expect(response.json).toEqual({ durationMs });
+    expect(await rowsOf(response)).toEqual([
       expect.objectContaining({
         endpoint: "audio/speech",
         kind: "audio",
@@ -135,15 +135,15 @@ describe("an endpoint that counts no tokens", () => {
   });
 
   test("may stream, with its account's limits in the headers", async () => {
-    const reply = await send({ model: MODEL, text: "one two", stream: true });
-    expect(reply.text).toBe(`data: {"durationMs":300}\n\ndata: {"durationMs":600}\n\ndata: [DONE]\n\n`);
-    expect(reply.headers["x-ratelimit-limit-requests"]).toBeDefined();
-    expect(await rowsOf(reply)).toEqual([expect.objectContaining({ outcome: "ok", quantity: 600 })]);
+    const response = await send({ model: MODEL, text: "one two", stream: true });
+    expect(response.text).toBe(`data: {"durationMs":300}\n\ndata: {"durationMs":600}\n\ndata: [DONE]\n\n`);
+    expect(response.headers["x-ratelimit-limit-requests"]).toBeDefined();
+    expect(await rowsOf(response)).toEqual([expect.objectContaining({ outcome: "ok", quantity: 600 })]);
   });
 
   test("may read its body itself", async () => {
-    const reply = await post(inference.target, UPLOAD, '"one two"');
-    expect(reply.json).toEqual({ durationMs: 600 });
+    const response = await post(inference.target, UPLOAD, '"one two"');
+    expect(response.json).toEqual({ durationMs: 600 });
   });
 });
 
@@ -153,9 +153,9 @@ describe("the pipeline records a refusal", () => {
     ["by the endpoint's parser", { model: MODEL, words: 1 }, 400, ""],
     ["by the model's name", { model: "unknown", text: "one" }, 404, ""],
   ])("%s", async (_step, body, status, model) => {
-    const reply = await send(body);
-    expect(reply.status).toBe(status);
-    expect(await rowsOf(reply)).toEqual([
+    const response = await send(body);
+    expect(response.status).toBe(status);
+    expect(await rowsOf(response)).toEqual([
       expect.objectContaining({ kind: "audio", outcome: "rejected", status, model, quantity: 0 }),
     ]);
   });
@@ -166,9 +166,9 @@ describe("the pipeline records a refusal", () => {
     engine = createFakeEngine({ gate: () => gate });
     const running = [send({ model: MODEL, text: "one" }), send({ model: MODEL, text: "one" })];
     await expect.poll(() => inference.limits.inFlight("local")).toBe(2);
-    const reply = await send({ model: MODEL, text: "one" });
-    expect(reply.status).toBe(429);
-    expect(await rowsOf(reply)).toEqual([
+    const response = await send({ model: MODEL, text: "one" });
+    expect(response.status).toBe(429);
+    expect(await rowsOf(response)).toEqual([
       expect.objectContaining({ kind: "audio", outcome: "rejected", status: 429, quantity: 0 }),
     ]);
     release();
@@ -215,21 +215,21 @@ describe("the pipeline settles admission and leaves one row", () => {
     ],
   ])("%s", async (_case, prepare, status, row) => {
     prepare();
-    const reply = await send({ model: MODEL, text: "one two" });
-    expect(reply.status).toBe(status);
-    if (status === 400) expect(reply.json.error.param).toBe("text");
+    const response = await send({ model: MODEL, text: "one two" });
+    expect(response.status).toBe(status);
+    if (status === 400) expect(response.json.error.param).toBe("text");
     expect(inference.limits.inFlight("local")).toBe(0);
-    expect(await rowsOf(reply)).toEqual([expect.objectContaining({ kind: "audio", status, ...row })]);
+    expect(await rowsOf(response)).toEqual([expect.objectContaining({ kind: "audio", status, ...row })]);
   });
 
   test("when a stream breaks off, which ends with an error event", async () => {
     engine = createFakeEngine({ failure: () => ({ code: "bad_reply", afterTokens: 1 }) });
-    const reply = await send({ model: MODEL, text: "one two", stream: true });
-    expect(reply.status).toBe(200);
-    expect(reply.text).toContain('"code":"BAD_GATEWAY"');
-    expect(reply.text.endsWith("data: [DONE]\n\n")).toBe(true);
+    const response = await send({ model: MODEL, text: "one two", stream: true });
+    expect(response.status).toBe(200);
+    expect(response.text).toContain('"code":"BAD_GATEWAY"');
+    expect(response.text.endsWith("data: [DONE]\n\n")).toBe(true);
     expect(inference.limits.inFlight("local")).toBe(0);
-    expect(await rowsOf(reply)).toEqual([
+    expect(await rowsOf(response)).toEqual([
       expect.objectContaining({ outcome: "error", status: 502, quantity: 300 }),
     ]);
   });
@@ -249,10 +249,10 @@ describe("the pipeline settles admission and leaves one row", () => {
     await expect
       .poll(async () => {
         release();
-        return await rowsOf(opened.reply);
+        return await rowsOf(opened.response);
       })
       .toEqual([expect.objectContaining({ kind: "audio", outcome: "cancelled", status: 499 })]);
-    const [row] = await rowsOf(opened.reply);
+    const [row] = await rowsOf(opened.response);
     expect(row?.quantity).toBeGreaterThanOrEqual(2 * MS_PER_WORD);
     expect(inference.limits.inFlight("local")).toBe(0);
   });

@@ -6,7 +6,7 @@ import { responseFormat } from "./response-format.ts";
 import { samplingFields } from "./sampling.ts";
 
 /** Output cap when the request names none. */
-export const DEFAULT_MAX_TOKENS = 2048;
+const DEFAULT_MAX_TOKENS = 2048;
 /** Largest count a client may ask for: above any context length, and still an exact 32-bit integer. */
 export const MAX_COUNT = 2 ** 31 - 1;
 

@@ -62,7 +62,7 @@ export interface ResponseSerializer {
 
 export const NO_EXTRAS: ChoiceExtras = {};
 
-export function usageJson(usage: EngineUsage): string {
+function usageJson(usage: EngineUsage): string {
   const { promptTokens, completionTokens, cachedTokens, prediction } = usage;
   const details =
     prediction === undefined
@@ -77,7 +77,7 @@ export function usageJson(usage: EngineUsage): string {
 }
 
 /** The first members of every object. */
-export function headJson(head: ResponseHead, object: string): string {
+function headJson(head: ResponseHead, object: string): string {
   return `"id":"${head.id}","object":"${object}","created":${head.created},"model":${JSON.stringify(head.model)}`;
 }
 

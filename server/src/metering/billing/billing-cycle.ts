@@ -115,11 +115,11 @@ export class BillingCycle {
     const reserved = (await source?.between(from, to)) ?? [];
     if (source === null || reserved.length === 0) return;
     const charged = await ledger.reservedDays(from, to);
-    for (const one of reserved) {
+    for (const reservation of reserved) {
       for (let dayMs = fromMs; dayMs < toMs; dayMs += DAY_MS) {
-        if (charged.has(`${one.name} ${dayMs}`)) continue;
+        if (charged.has(`${reservation.name} ${dayMs}`)) continue;
         const charge = reservationCharge({
-          reservation: one,
+          reservation,
           prices: source.prices,
           dayMs,
           now: new Date(clock.now()),
@@ -161,10 +161,10 @@ function byHour(costs: readonly HourlyCost[], shares: ReadonlyMap<string, bigint
   const hours = new Map<string, HourlyUsage & { totals: CostTotal[] }>();
   for (const { accountId, hour, kind, subject, costMicros } of costs) {
     const key = `${accountId} ${hour.getTime()}`;
-    const one = hours.get(key) ?? { accountId, hour, totals: [] };
+    const usage = hours.get(key) ?? { accountId, hour, totals: [] };
     const share = kind === "gpu_seconds" ? shares.get(reservedShareKey(accountId, hour, subject)) : undefined;
-    one.totals.push({ kind, subject, micros: costMicros, reservedMicros: share ?? 0n });
-    hours.set(key, one);
+    usage.totals.push({ kind, subject, micros: costMicros, reservedMicros: share ?? 0n });
+    hours.set(key, usage);
   }
   return [...hours.values()];
 }

@@ -130,51 +130,51 @@ async function play(steps: readonly Step[]): Promise<void> {
   };
   const gateways = [await start(), await start()];
   const booked = new Set<string>();
-  for (const one of steps) {
+  for (const step of steps) {
     const { billing } = gateways[0]!;
-    if ("use" in one) {
-      const startedMs = clock.now() - one.hoursAgo * HOUR_MS;
-      gateways[one.at]!.own.close(accountId, one.use, startedMs);
+    if ("use" in step) {
+      const startedMs = clock.now() - step.hoursAgo * HOUR_MS;
+      gateways[step.at]!.own.close(accountId, step.use, startedMs);
       const hourMs = hourOf(startedMs);
       model.charges.push({
         hourMs,
-        micros: one.use,
+        micros: step.use,
         chargedMs: null,
         isInvoiced: false,
         isAdjustment: false,
       });
-    } else if ("book" in one) {
-      const key = `${one.book} ${one.requestId}`;
+    } else if ("book" in step) {
+      const key = `${step.book} ${step.requestId}`;
       const booking = {
         accountId,
-        kind: one.book,
-        amountMicros: one.amount,
-        requestId: String(one.requestId),
+        kind: step.book,
+        amountMicros: step.amount,
+        requestId: String(step.requestId),
       };
       const texts = { reference: "", description: "", createdBy: "" };
       const posted = billing.recordEntry({ ...booking, ...texts } as Parameters<Billing["recordEntry"]>[0]);
       await posted.catch((error) => expect(error).toMatchObject({ code: "ALREADY_EXISTS" }));
-      if (!booked.has(key)) noteBooking(model, one.book, one.amount, clock.now());
+      if (!booked.has(key)) noteBooking(model, step.book, step.amount, clock.now());
       booked.add(key);
-    } else if ("wait" in one) clock.advance(one.wait);
-    else if ("limit" in one) {
-      model.terms.spendLimitMicros = one.limit;
-      await billing.setTerms(accountId, { spendLimitMicros: one.limit });
-    } else if ("tier" in one) {
-      model.terms.tier = one.tier;
-      await billing.setTerms(accountId, { tier: one.tier });
-    } else if ("paymentTerms" in one) {
-      model.paymentTerms = one.paymentTerms;
-      await billing.setTerms(accountId, { paymentTerms: one.paymentTerms });
-    } else if ("block" in one) {
-      model.isBlocked = one.block;
-      await gateways[1]!.billing.setBlocked(accountId, one.block);
+    } else if ("wait" in step) clock.advance(step.wait);
+    else if ("limit" in step) {
+      model.terms.spendLimitMicros = step.limit;
+      await billing.setTerms(accountId, { spendLimitMicros: step.limit });
+    } else if ("tier" in step) {
+      model.terms.tier = step.tier;
+      await billing.setTerms(accountId, { tier: step.tier });
+    } else if ("paymentTerms" in step) {
+      model.paymentTerms = step.paymentTerms;
+      await billing.setTerms(accountId, { paymentTerms: step.paymentTerms });
+    } else if ("block" in step) {
+      model.isBlocked = step.block;
+      await gateways[1]!.billing.setBlocked(accountId, step.block);
     } else {
-      const gone = gateways[one.restart]!;
+      const gone = gateways[step.restart]!;
       // Its usage survives in its spool.
       await gone.own.flush();
       await gone.billing.close();
-      gateways[one.restart] = await start();
+      gateways[step.restart] = await start();
     }
     for (const { own } of gateways) await own.flush();
     for (const { billing } of gateways) await billing.runCycle();

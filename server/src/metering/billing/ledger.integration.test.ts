@@ -219,8 +219,8 @@ test("the ledger equals a simple model after random histories with repetitions a
         keys: new Map<string, bigint>(),
         hours: new Map<number, bigint>(),
       }));
-      for (const { who, kind, micros, key, hour, crashAt } of steps) {
-        const accountId = customers[who]!;
+      for (const { who: customer, kind, micros, key, hour, crashAt } of steps) {
+        const accountId = customers[customer]!;
         const run = (ledger: ReturnType<typeof ledgerStore>) =>
           kind === "usage"
             ? ledger.postUsage(
@@ -233,7 +233,7 @@ test("the ledger equals a simple model after random histories with repetitions a
         await run(ledgerStore(database, SECRET)).catch((error) => {
           if (error.code !== "ALREADY_EXISTS") throw error;
         });
-        const { keys, hours } = model[who]!;
+        const { keys, hours } = model[customer]!;
         if (kind === "usage") hours.set(hour, micros > (hours.get(hour) ?? 0n) ? micros : hours.get(hour)!);
         else if (!keys.has(`${kind}${key}`)) keys.set(`${kind}${key}`, balanceChangeOf(kind, micros));
       }

@@ -39,7 +39,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-test("of 16 accelerators, 12 reserved ones are served and 4 are billed on demand", () => {
+test("a reservation of 12 accelerators serves 12 of 16, and 4 are billed on demand", () => {
   const shares = reservedShares([ran("a", 8), ran("b", 8)], [reserve(12)]);
   expect([
     shares.get(reservedShareKey("acme", HOUR, "a")),

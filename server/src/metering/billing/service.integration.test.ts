@@ -154,7 +154,7 @@ describe("spending", () => {
     expect((await readAlerts()).length).toBe(3);
   });
 
-  test("of a prepaid account stops with its credits, at once here and soon on other gateways, and resumes with new ones", async () => {
+  test("stops with the credits of a prepaid account, at once here and soon on other gateways, and resumes with new credits", async () => {
     const { billing, close, flush } = await startGateway();
     await billing.setTerms(accountId, { paymentTerms: "PREPAID" });
     expect([isOpen(billing), suspensions.states.get(accountId)]).toEqual([false, "CREDIT_DEPLETED"]);

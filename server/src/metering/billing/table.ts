@@ -13,7 +13,7 @@ import {
 } from "drizzle-orm/pg-core";
 
 /** Accounts of the double-entry ledger. Debits are positive, and all entries together add up to zero. */
-export const LEDGER_ACCOUNTS = [
+const LEDGER_ACCOUNTS = [
   /** Money that the customer owes. */
   "balance",
   /** Money that the customer has paid in advance; a liability of the platform, so never positive. */

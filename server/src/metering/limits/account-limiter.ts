@@ -7,7 +7,7 @@ import {
 } from "./sliding-window-limit.ts";
 
 /** Lowest guaranteed limits, per minute. */
-export const MINIMUM = { requests: 60, promptTokens: 60_000, generatedTokens: 6_000 } as const;
+const MINIMUM = { requests: 60, promptTokens: 60_000, generatedTokens: 6_000 } as const;
 
 /** Tokens an account may use in a day (UTC), by the size of the models. */
 export const TOKENS_PER_DAY = [

@@ -22,13 +22,13 @@ describe("an adaptive limit", () => {
     "of %s is %i at first, %i after ten minutes of sustained use, %i after an hour, %i after two hours",
     (_, ...table) => {
       const limit = new AdaptiveLimit(table[0]!, 100, 0);
-      const seen = [limit.limit];
+      const limits = [limit.limit];
       let nowMs = 0;
       for (const minutes of [10, 50, 60]) {
         nowMs = sustain(limit, minutes, 0.9, nowMs);
-        seen.push(limit.limit);
+        limits.push(limit.limit);
       }
-      expect(seen).toEqual(table);
+      expect(limits).toEqual(table);
     },
   );
 

@@ -113,8 +113,12 @@ export class PeerSync {
   #setFailing(isFailing: boolean, err?: unknown): void {
     if (isFailing === this.#isFailing) return;
     this.#isFailing = isFailing;
-    if (isFailing) this.#log.warn({ err }, "Gateways can't tell each other of their requests");
-    else this.#log.info({}, "Gateways tell each other of their requests again");
+    if (isFailing)
+      this.#log.warn(
+        { err },
+        "Gateways can't share their request counts; each keeps to its share of the limits",
+      );
+    else this.#log.info({}, "Gateways share their request counts again");
   }
 
   async #runRound(mustPublish: boolean): Promise<void> {

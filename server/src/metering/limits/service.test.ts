@@ -59,13 +59,13 @@ describe("requests in flight", () => {
         const held: { n: number; admission: Admission }[] = [];
         let all = 0;
         for (const { ends, which, n } of steps) {
-          const one = held[which % Math.max(1, held.length)];
-          if (ends && one !== undefined) {
+          const admission = held[which % Math.max(1, held.length)];
+          if (ends && admission !== undefined) {
             // Settling again must do nothing.
-            one.admission.settle(NOTHING);
-            one.admission.settle(NOTHING);
-            held.splice(held.indexOf(one), 1);
-            all -= one.n;
+            admission.admission.settle(NOTHING);
+            admission.admission.settle(NOTHING);
+            held.splice(held.indexOf(admission), 1);
+            all -= admission.n;
           } else if (all + n > 10) {
             expect(() => admit(n)).toThrow(AppError);
           } else {
@@ -121,7 +121,7 @@ describe("requests per minute", () => {
     admit();
   });
 
-  test("of a key with a limit of its own are limited on all deployments, those of the account's other keys are not", async () => {
+  test("are limited on all deployments by a key's own limit, and the account's other keys are not limited by it", async () => {
     const { limits } = await start();
     const keys = new Map([["key-1", 2]]);
     limits.setRequestLimits(
@@ -197,22 +197,22 @@ describe("guaranteed limits", () => {
     const property = fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const { clock, admit } = await start();
       const most = [60, 60_000, 6_000];
-      let left = [...most];
+      let levels = [...most];
       for (const { afterMs, n, promptTokens, completionTokens, ...overrides } of steps) {
         clock.advance(afterMs);
-        left = left.map((amount, i) => Math.min(most[i]!, amount + (most[i]! * afterMs) / 60_000));
+        levels = levels.map((amount, i) => Math.min(most[i]!, amount + (most[i]! * afterMs) / 60_000));
         // A level within rounding error of the threshold may be reported either way.
-        const isOver = left.some((amount) => amount < 1);
-        if (left.some((amount) => Math.abs(amount - 1) < 1e-6)) return;
+        const isOver = levels.some((amount) => amount < 1);
+        if (levels.some((amount) => Math.abs(amount - 1) < 1e-6)) return;
         const use = { promptTokens, completionTokens };
         const admission = admit(n, overrides);
-        if (!isOver) left = left.map((amount, i) => amount - [n, promptTokens, completionTokens][i]!);
+        if (!isOver) levels = levels.map((amount, i) => amount - [n, promptTokens, completionTokens][i]!);
         const headers = headersOf(admission, use);
         admission.settle(use);
         expect(headers["x-ratelimit-over-limit"]).toBe(isOver ? "yes" : "no");
         for (const [i, name] of ["requests", "tokens-prompt", "tokens-generated"].entries()) {
           const reported = Number(headers[`x-ratelimit-remaining-${name}`]);
-          expect(Math.abs(reported - Math.max(0, left[i]! - 0.5)), name).toBeLessThan(0.51);
+          expect(Math.abs(reported - Math.max(0, levels[i]! - 0.5)), name).toBeLessThan(0.51);
           expect(headers[`x-ratelimit-limit-${name}`]).toBe(`${most[i]}`);
         }
       }

@@ -83,7 +83,7 @@ describe("amounts", () => {
 });
 
 describe("prices", () => {
-  test("of the shipped files load and equal the published prices", () => {
+  test("load from the shipped files and equal the published prices", () => {
     const shipped = loadPrices({
       files: readdirSync(CATALOG).map((name) => join(CATALOG, name)),
       overrideFile: null,
@@ -126,7 +126,7 @@ describe("prices", () => {
     ]);
   });
 
-  test("of the model come before those of the smallest size that fits, and those before the price of the kind", () => {
+  test("are chosen by the model first, then by the smallest size that fits, then by the kind", () => {
     const text = (price: string, rest: object) => ({ kind: "text", input: price, output: price, ...rest });
     const prices = load(
       [
@@ -146,7 +146,7 @@ describe("prices", () => {
     expect(prices.priceOf("audio", "own", AT)).toBeNull();
   });
 
-  test("of the operator replace all shipped prices of the same subject and no others", () => {
+  test("are the operator's for a subject that the operator prices, and the shipped ones for all others", () => {
     const prices = load(
       [
         { kind: "text", model: "a", input: "1", output: "1", to: "2026-01-01T00:00:00Z" },

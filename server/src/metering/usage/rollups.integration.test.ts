@@ -217,11 +217,11 @@ describe("costs", () => {
     ledger.onClosed((...one) => closedCosts.push(one));
     const before = source({ startedAtMs: NEW_YEAR - 1 });
     const after = source();
-    for (const one of [before, after]) ledger.open(one);
+    for (const request of [before, after]) ledger.open(request);
     // Both requests end in the new year.
-    for (const one of [before, after])
+    for (const request of [before, after])
       await new Promise<void>((resolve) =>
-        ledger.close(one, { outcome: "ok", status: 200, durationMs: 1 }, resolve),
+        ledger.close(request, { outcome: "ok", status: 200, durationMs: 1 }, resolve),
       );
     await ledger.flush();
     // In units of the prompt price: 600 fresh tokens, 200 for the 400 cached ones, 400 for the 100 generated ones.
@@ -240,11 +240,11 @@ describe("costs", () => {
 
   test("are zero for the tokens of a deployment that is paid by time", async () => {
     const ledger = open(changing);
-    const one = source({ pricedAs: "", deployment: "accounts/acme/deployments/d" });
-    ledger.open(one);
+    const usage = source({ pricedAs: "", deployment: "accounts/acme/deployments/d" });
+    ledger.open(usage);
     const costs: bigint[] = [];
     ledger.onClosed((_account, cost) => costs.push(cost));
-    ledger.close(one, { outcome: "ok", status: 200, durationMs: 1 }, () => {});
+    ledger.close(usage, { outcome: "ok", status: 200, durationMs: 1 }, () => {});
     expect(costs).toEqual([0n]);
     await ledger.shutDown();
   });
@@ -253,15 +253,15 @@ describe("costs", () => {
     const ledger = open({
       priceOf: () => ({ input: 10n ** 11n, cachedInput: 0n, output: 0n, quantity: 10n ** 11n, per: 1n }),
     });
-    const one = source({
+    const usage = source({
       promptTokens: 1e300,
       cachedTokens: -5,
       completionTokens: Number.NaN,
       quantity: 1e300,
     });
-    ledger.open(one);
+    ledger.open(usage);
     await new Promise<void>((resolve) =>
-      ledger.close(one, { outcome: "ok", status: 200, durationMs: 1 }, resolve),
+      ledger.close(usage, { outcome: "ok", status: 200, durationMs: 1 }, resolve),
     );
     await ledger.flush();
     expect(await ledger.list({})).toMatchObject([

@@ -99,11 +99,11 @@ function breakable(): { database: Pick<Database, "sql" | "db">; state: { down: b
 describe("the usage ledger", () => {
   test("writes one row with all fields for each closed request", async () => {
     const { ledger } = open();
-    const one = request();
-    ledger.open(one);
-    await closed(ledger, one);
+    const record = request();
+    ledger.open(record);
+    await closed(ledger, record);
     await ledger.flush();
-    const { pricedAs, ...row } = one;
+    const { pricedAs, ...row } = record;
     expect(await ledger.list({ accountId: "acme" })).toEqual([{ ...row, ...OK, costMicros: 0n }]);
     await ledger.shutDown();
   });
@@ -141,10 +141,10 @@ describe("the usage ledger", () => {
 
   test("acknowledges a request only after its row is in the spool", async () => {
     const { ledger, folder } = open();
-    const one = request();
-    ledger.open(one);
+    const record = request();
+    ledger.open(record);
     let acknowledged = false;
-    ledger.close(one, OK, () => {
+    ledger.close(record, OK, () => {
       acknowledged = true;
     });
     expect(acknowledged).toBe(false);
@@ -152,16 +152,16 @@ describe("the usage ledger", () => {
     expect(acknowledged).toBe(true);
     const survivor = open({ folder: crash(folder) });
     await survivor.ledger.flush();
-    expect(await idsInTable()).toEqual([one.id]);
+    expect(await idsInTable()).toEqual([record.id]);
   });
 
   test("writes one row when a request is closed twice and none when it was never opened, and calls back each time", async () => {
     const { ledger } = open();
-    const one = request();
-    ledger.open(one);
+    const record = request();
+    ledger.open(record);
     await Promise.all([
-      closed(ledger, one),
-      closed(ledger, one, { ...OK, outcome: "error" }),
+      closed(ledger, record),
+      closed(ledger, record, { ...OK, outcome: "error" }),
       closed(ledger, request()),
     ]);
     await ledger.flush();
@@ -170,15 +170,15 @@ describe("the usage ledger", () => {
 
   test("runs all callbacks even if one of them throws", async () => {
     const { ledger } = open();
-    const [one, two] = [request(), request()];
-    ledger.open(one);
+    const [record, two] = [request(), request()];
+    ledger.open(record);
     ledger.open(two);
-    ledger.close(one, OK, () => {
+    ledger.close(record, OK, () => {
       throw new Error("socket gone");
     });
     await closed(ledger, two);
     await ledger.flush();
-    expect(await idsInTable()).toEqual([one.id, two.id].sort());
+    expect(await idsInTable()).toEqual([record.id, two.id].sort());
   });
 
   test("leaves an interrupted row for an announced stream when the process dies at once", async () => {
@@ -266,14 +266,14 @@ describe("the usage ledger", () => {
 
   test("refuses requests and delays acknowledgements while the spool can't be written, and acknowledges them later", async () => {
     const { ledger, clock, folder } = open();
-    const one = request();
-    ledger.open(one);
+    const record = request();
+    ledger.open(record);
     renameSync(folder, `${folder}-away`);
     // The next segment can't be created, so nothing counts as written from here on.
     await expect(ledger.flush()).rejects.toThrow(/can't be written/);
     expect(() => ledger.open(request())).toThrow(AppError);
     let acknowledged = false;
-    ledger.close(one, OK, () => {
+    ledger.close(record, OK, () => {
       acknowledged = true;
     });
     clock.advance(100);
@@ -282,7 +282,7 @@ describe("the usage ledger", () => {
     clock.advance(100);
     expect(acknowledged).toBe(true);
     await ledger.flush();
-    expect(await idsInTable()).toEqual([one.id]);
+    expect(await idsInTable()).toEqual([record.id]);
   });
 
   test("accepts requests again once the spool can be written, even if no line was waiting", async () => {
@@ -318,15 +318,15 @@ describe("the usage ledger", () => {
 
   test("does not touch the spool of a running process, and leaves no files after a shutdown", async () => {
     const living = open({ identity: ownIdentity() });
-    const one = request();
-    living.ledger.open(one);
-    await closed(living.ledger, one);
+    const record = request();
+    living.ledger.open(record);
+    await closed(living.ledger, record);
     const other = open({ folder: living.folder, identity: ownIdentity() });
     await other.ledger.flush();
     expect(await idsInTable()).toEqual([]);
     await living.ledger.shutDown();
     await other.ledger.shutDown();
-    expect(await idsInTable()).toEqual([one.id]);
+    expect(await idsInTable()).toEqual([record.id]);
     expect(readdirSync(living.folder)).toEqual([]);
   });
 
@@ -345,14 +345,14 @@ describe("the usage ledger", () => {
 
   test("adopts the spool of a process on another host only after a minute without a sign of life", async () => {
     const elsewhere = open({ identity: { ...ownIdentity(), place: "another host" } });
-    const one = request();
-    elsewhere.ledger.open(one);
-    await closed(elsewhere.ledger, one);
+    const record = request();
+    elsewhere.ledger.open(record);
+    await closed(elsewhere.ledger, record);
     const folder = crash(elsewhere.folder);
     const lastSignMs = statSync(join(folder, readdirSync(folder)[0]!, "owner")).mtimeMs;
     for (const [silenceMs, expected] of [
       [59_000, []],
-      [61_000, [one.id]],
+      [61_000, [record.id]],
     ] as const) {
       const { ledger } = open({
         folder,
@@ -480,27 +480,27 @@ class ProcessRun {
   }
 
   open(): void {
-    const one = request({ completionTokens: 0 });
-    this.ledger.open(one);
-    this.inFlight.push(one);
+    const record = request({ completionTokens: 0 });
+    this.ledger.open(record);
+    this.inFlight.push(record);
   }
 
   announce(): void {
-    const one = this.inFlight.at(-1);
-    if (one === undefined) return;
-    const tokens = one.completionTokens;
-    this.ledger.ensureOpened(one, () => this.spooled.set(one.id, tokens));
+    const record = this.inFlight.at(-1);
+    if (record === undefined) return;
+    const tokens = record.completionTokens;
+    this.ledger.ensureOpened(record, () => this.spooled.set(record.id, tokens));
   }
 
   update(kind: "progress" | "close", which: number, tokens: number): void {
-    const one = this.inFlight[which % Math.max(1, this.inFlight.length)];
-    if (one === undefined) return;
-    one.completionTokens = tokens;
+    const record = this.inFlight[which % Math.max(1, this.inFlight.length)];
+    if (record === undefined) return;
+    record.completionTokens = tokens;
     if (kind === "progress") return;
-    this.inFlight = this.inFlight.filter((other) => other !== one);
-    this.ledger.close(one, OK, () => {
-      this.ended.set(one.id, tokens);
-      this.spooled.delete(one.id);
+    this.inFlight = this.inFlight.filter((other) => other !== record);
+    this.ledger.close(record, OK, () => {
+      this.ended.set(record.id, tokens);
+      this.spooled.delete(record.id);
     });
   }
 
@@ -510,7 +510,7 @@ class ProcessRun {
   }
 
   async flush(): Promise<void> {
-    await turn();
+    await nextTurn();
     const flushed = this.ledger.flush();
     this.#markAllSpooled();
     await flushed;
@@ -518,11 +518,11 @@ class ProcessRun {
 
   /** Checkpoints and new segments write all requests in flight. */
   #markAllSpooled(): void {
-    for (const one of this.inFlight) this.spooled.set(one.id, one.completionTokens);
+    for (const record of this.inFlight) this.spooled.set(record.id, record.completionTokens);
   }
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Runs the steps, with a new process after each crash. @returns the expected rows: outcome and tokens, by id. */
 async function runSteps(steps: readonly Step[]): Promise<Map<string, string>> {
@@ -533,21 +533,22 @@ async function runSteps(steps: readonly Step[]): Promise<Map<string, string>> {
     for (const [id, tokens] of run.spooled) expected.set(id, `interrupted ${tokens}`);
   };
   const lastCrash: Step = { do: "crash", torn: false, twice: false, afterInsert: false };
-  for (const one of [...steps, lastCrash]) {
-    if (one.do === "open") run.open();
-    else if (one.do === "announce") run.announce();
-    else if (one.do === "checkpoint") run.checkpoint();
-    else if (one.do === "turn") await turn();
-    else if (one.do === "flush") await run.flush();
-    else if (one.do === "progress" || one.do === "close") run.update(one.do, one.which, one.tokens);
-    else if (one.do === "crash") {
-      if (one.afterInsert) await turn();
+  for (const record of [...steps, lastCrash]) {
+    if (record.do === "open") run.open();
+    else if (record.do === "announce") run.announce();
+    else if (record.do === "checkpoint") run.checkpoint();
+    else if (record.do === "turn") await nextTurn();
+    else if (record.do === "flush") await run.flush();
+    else if (record.do === "progress" || record.do === "close")
+      run.update(record.do, record.which, record.tokens);
+    else if (record.do === "crash") {
+      if (record.afterInsert) await nextTurn();
       const crashedFolder = crash(run.folder);
       remember();
       // The rows reach the table, but the copy still has the segment that should be gone by then.
-      if (one.afterInsert) await run.flush();
-      if (one.torn) tear(crashedFolder);
-      if (one.twice) duplicate(crashedFolder);
+      if (record.afterInsert) await run.flush();
+      if (record.torn) tear(crashedFolder);
+      if (record.twice) duplicate(crashedFolder);
       run = new ProcessRun(crashedFolder);
     }
   }

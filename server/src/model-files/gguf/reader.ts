@@ -162,7 +162,7 @@ function parseHeader(cursor: Cursor): GgufHeader {
   const tensorCount = cursor.count(MAX_TENSORS, "a count of tensors");
   const settingCount = cursor.count(MAX_KEY_VALUES, "a count of settings");
   const metadata = new Map<string, GgufValue>();
-  for (let left = settingCount; left > 0; left--) {
+  for (let remaining = settingCount; remaining > 0; remaining--) {
     const key = cursor.text(MAX_NAME_BYTES);
     if (metadata.has(key)) throw cursor.fail(`has the setting ${quoted(key)} twice.`);
     metadata.set(key, readValue(cursor, valueType(cursor)));
@@ -189,7 +189,7 @@ function readValue(cursor: Cursor, type: ValueType, depth = 0): GgufValue {
   const itemType = valueType(cursor);
   const length = cursor.items();
   const items: GgufValue[] = [];
-  for (let left = length; left > 0; left--) items.push(readValue(cursor, itemType, depth + 1));
+  for (let remaining = length; remaining > 0; remaining--) items.push(readValue(cursor, itemType, depth + 1));
   return items;
 }
 

@@ -45,7 +45,7 @@ function baseModelFromHeader(file: string, header: GgufHeader): BaseModel {
   const family = FAMILIES.find(({ name }) => name === architecture);
   if (family === undefined) {
     const names = FAMILIES.map(({ name }) => name).join(", ");
-    throw new ModelFileError(file, `adapters are supported for these architectures: ${names}.`);
+    throw new ModelFileError(file, `LoRAs are supported for these architectures: ${names}.`);
   }
   const shape = shapeFromHeader(file, header, family.name);
   const modules = layerModules(family, shape);

@@ -71,7 +71,7 @@ export async function readLoraConfig(folder: string): Promise<LoraConfig> {
   if (typeof start === "string" && CHANGES_BASE.test(start)) {
     throw json.fail(
       "init_lora_weights",
-      "changes the base model's weights: convert the adapter to plain LoRA first.",
+      "changes the base model's weights: convert it to a plain LoRA first.",
     );
   }
   const rank = json.integer("r", LORA_RANK_RANGE.min, LORA_RANK_RANGE.max);

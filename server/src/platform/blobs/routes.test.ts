@@ -188,20 +188,20 @@ describe("a resumable upload", () => {
   test("accepts pieces and reports its progress", async () => {
     const key = newKey();
     const url = await uploadUrl(key, 10);
-    const asked = () => put(url, null, { "content-range": "bytes */10" });
-    expect(await asked()).toMatchObject({ status: 308, range: null });
+    const queryState = () => put(url, null, { "content-range": "bytes */10" });
+    expect(await queryState()).toMatchObject({ status: 308, range: null });
     expect(await put(url, "01234", { "content-range": "bytes 0-4/10" })).toMatchObject({
       status: 308,
       range: "bytes=0-4",
     });
-    expect(await asked()).toMatchObject({ status: 308, range: "bytes=0-4" });
+    expect(await queryState()).toMatchObject({ status: 308, range: "bytes=0-4" });
     expect(await stored(key)).toBeNull();
     expect(await put(url, "89", { "content-range": "bytes 8-9/10" })).toMatchObject({
       status: 308,
       range: "bytes=0-4",
     });
     expect(await put(url, "3456789", { "content-range": "bytes 3-9/10" })).toMatchObject({ status: 200 });
-    expect(await asked()).toMatchObject({ status: 200 });
+    expect(await queryState()).toMatchObject({ status: 200 });
     expect(await stored(key)).toBe("0123456789");
   });
 
@@ -307,15 +307,17 @@ describe("a signed download URL", () => {
   });
 
   test("begins with the origin of the client's request", async () => {
-    const asked = async (headers: Record<string, string>) => {
+    const originFor = async (headers: Record<string, string>) => {
       const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
       const text = await rawExchange(port, `GET /url HTTP/1.1\r\nconnection: close\r\n${head.join("")}\r\n`);
       return (JSON.parse(text.slice(text.indexOf("{"))) as { url: string }).url;
     };
-    expect(await asked({ host: "hearth.example:81" })).toMatch(/^http:\/\/hearth\.example:81\/blobs\/f\?/);
-    expect(await asked({ host: "hearth.example", "x-forwarded-proto": "https" })).toMatch(
+    expect(await originFor({ host: "hearth.example:81" })).toMatch(
+      /^http:\/\/hearth\.example:81\/blobs\/f\?/,
+    );
+    expect(await originFor({ host: "hearth.example", "x-forwarded-proto": "https" })).toMatch(
       /^https:\/\/hearth\.example\//,
     );
-    expect(await asked({ host: 'a"b@evil' })).toMatch(/^http:\/\/127\.0\.0\.1:/);
+    expect(await originFor({ host: 'a"b@evil' })).toMatch(/^http:\/\/127\.0\.0\.1:/);
   });
 });

@@ -76,8 +76,8 @@ describe("the store on S3", () => {
     );
     expect(await download.text()).toBe("hello");
     expect(download.headers.get("content-disposition")).toBe('attachment; filename="a_b.bin"');
-    const own = { expiresInMs: 60_000, sizeBytes: 5, resumable: true };
-    expect(await blobs.uploadUrl("u/file", own)).toBe("own:u/file:5");
+    const resumable = { expiresInMs: 60_000, sizeBytes: 5, resumable: true };
+    expect(await blobs.uploadUrl("u/file", resumable)).toBe("own:u/file:5");
     const large = { expiresInMs: 60_000, sizeBytes: 6e9, resumable: false };
     expect(await blobs.uploadUrl("u/file", large)).toBe("own:u/file:6000000000");
   });

@@ -14,7 +14,7 @@ export function storedCountSql(table: PgTable, key: string): SQL<string | null> 
 }
 
 /** Lists of up to this many rows are counted exactly, which takes about three milliseconds. */
-export const MAX_COUNTED_ROWS = 5_000;
+const MAX_COUNTED_ROWS = 5_000;
 
 /** Bounds the cache of scope sizes. */
 const MAX_CACHED_SIZES = 1_000;

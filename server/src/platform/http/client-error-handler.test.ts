@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { rawExchange, rawReply } from "../../../test/harness/http.ts";
+import { rawExchange, rawResponse } from "../../../test/harness/http.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -92,17 +92,17 @@ describe("an error response arrives whole", () => {
     ["401 for a wrong key", head("content-length: 20000000").replace("Bearer key", "Bearer x"), 401],
   ])("with %s, while the client still sends the body", async (_, request, status) => {
     for (let i = 0; i < 5; i++) {
-      const reply = await rawReply(port, [request, Buffer.alloc(20_000_000, 97)]);
-      expect(reply.status).toBe(status);
-      expect(reply.json.error.object).toBe("error");
+      const response = await rawResponse(port, [request, Buffer.alloc(20_000_000, 97)]);
+      expect(response.status).toBe(status);
+      expect(response.json.error.object).toBe("error");
     }
   });
 
   it("with 431 for a head of a megabyte", async () => {
     for (let i = 0; i < 5; i++) {
-      const reply = await rawReply(port, head(`x: ${"a".repeat(1_000_000)}`));
-      expect(reply.status).toBe(431);
-      expect(reply.json.error.param).toBe("headers");
+      const response = await rawResponse(port, head(`x: ${"a".repeat(1_000_000)}`));
+      expect(response.status).toBe(431);
+      expect(response.json.error.param).toBe("headers");
     }
   });
 

@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { Type } from "typebox";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
+  type HttpResponse,
   type Json,
   post,
-  type Reply,
-  rawReply,
+  rawResponse,
   type SendOptions,
   send,
   type Target,
@@ -148,15 +148,20 @@ function routes(): ResourceRoute[] {
   ];
 }
 
-const call = (method: string, path: string, body?: unknown, options: SendOptions = {}): Promise<Reply> =>
+const call = (
+  method: string,
+  path: string,
+  body?: unknown,
+  options: SendOptions = {},
+): Promise<HttpResponse> =>
   send(target, path, { method, ...(body === undefined ? {} : { body }), ...options });
 
 /** Checks a refusal: gRPC's number, the field in the message's details. */
-function expectRefusal(reply: Reply, status: number, code: number, field: string | null): void {
-  expect(reply.status, reply.text).toBe(status);
-  expect(reply.headers["content-type"]).toMatch(/^application\/json/);
-  expect(reply.json).toEqual({ code, message: expect.stringMatching(/\S/), details: expect.any(Array) });
-  const fields = reply.json.details.flatMap((detail: Json) =>
+function expectRefusal(response: HttpResponse, status: number, code: number, field: string | null): void {
+  expect(response.status, response.text).toBe(status);
+  expect(response.headers["content-type"]).toMatch(/^application\/json/);
+  expect(response.json).toEqual({ code, message: expect.stringMatching(/\S/), details: expect.any(Array) });
+  const fields = response.json.details.flatMap((detail: Json) =>
     detail.fieldViolations.map((v: Json) => v.field),
   );
   expect(fields).toEqual(field === null ? [] : [field]);
@@ -164,11 +169,11 @@ function expectRefusal(reply: Reply, status: number, code: number, field: string
 
 describe("a request reaches its route", () => {
   test("with the path's parameters by the contract's names, the principal and the request's id", async () => {
-    const reply = await call("GET", `${THINGS}/t-1_x.y`);
-    expect(reply.status).toBe(200);
+    const response = await call("GET", `${THINGS}/t-1_x.y`);
+    expect(response.status).toBe(200);
     expect(called.params).toEqual({ account_id: "a", thing_id: "t-1_x.y" });
     expect(called.principal).toEqual({ accountId: "a" });
-    expect(reply.headers["x-request-id"]).toBe(called.requestId);
+    expect(response.headers["x-request-id"]).toBe(called.requestId);
     expect(called.left).toBe(false);
   });
 
@@ -200,9 +205,9 @@ describe("a request reaches its route", () => {
   });
 
   test.each([undefined, "", {}])("with an empty body if the operation has none: %j", async (body) => {
-    const reply = await call("POST", `${THINGS}/t:poke`, body);
-    expect(reply.status, reply.text).toBe(200);
-    expect(reply.json).toEqual({});
+    const response = await call("POST", `${THINGS}/t:poke`, body);
+    expect(response.status, response.text).toBe(200);
+    expect(response.json).toEqual({});
   });
 
   test("if the colon before its verb is percent-encoded", async () => {
@@ -211,7 +216,7 @@ describe("a request reaches its route", () => {
 
   test("with a JSON body that has no content-type", async () => {
     const request = `POST ${THINGS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key\r\ncontent-length: 20\r\n\r\n`;
-    expect((await rawReply(target.port, [request, '{"displayName": "x"}'])).json).toEqual({
+    expect((await rawResponse(target.port, [request, '{"displayName": "x"}'])).json).toEqual({
       displayName: "x",
     });
   });
@@ -308,9 +313,9 @@ describe("a request is refused with the name of the field", () => {
   });
 
   test("for an unknown enum value; the message lists the known ones", async () => {
-    const reply = await call("POST", THINGS, { kind: "SMALL" });
-    expectRefusal(reply, 400, 3, "kind");
-    expect(reply.json.message).toBe("kind must be one of KIND_UNSPECIFIED, LARGE.");
+    const response = await call("POST", THINGS, { kind: "SMALL" });
+    expectRefusal(response, 400, 3, "kind");
+    expect(response.json.message).toBe("kind must be one of KIND_UNSPECIFIED, LARGE.");
   });
 
   test("for a body of an operation that has none", async () => {
@@ -337,10 +342,12 @@ describe("a request is refused with the name of the field", () => {
   test("or succeeds, whatever text the body is", async () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(fc.json(), fc.string()), async (body) => {
-        const reply = await call("POST", THINGS, body, { headers: { "content-type": "application/json" } });
-        if (reply.status !== 200) {
-          expect(reply.status).toBe(400);
-          expect(reply.json).toMatchObject({
+        const response = await call("POST", THINGS, body, {
+          headers: { "content-type": "application/json" },
+        });
+        if (response.status !== 200) {
+          expect(response.status).toBe(400);
+          expect(response.json).toMatchObject({
             code: 3,
             message: expect.any(String),
             details: expect.any(Array),
@@ -367,9 +374,9 @@ describe("an error response arrives whole while the client still sends the body"
     ["for a wrong key", head("POST", "content-length: 20000000").replace("Bearer key", "Bearer x"), 401],
   ])("%s", async (_, request, status) => {
     for (let i = 0; i < 5; i++) {
-      const reply = await rawReply(target.port, [request, Buffer.alloc(20_000_000, 97)]);
-      expect(reply.status).toBe(status);
-      expect(reply.json.message).toMatch(/\S/);
+      const response = await rawResponse(target.port, [request, Buffer.alloc(20_000_000, 97)]);
+      expect(response.status).toBe(status);
+      expect(response.json.message).toMatch(/\S/);
     }
   });
 });
@@ -398,9 +405,9 @@ describe("paths and methods", () => {
   test.each(["/v1/accountsx", "/v1/models", "/nothing", "/inference/v1/accounts"])(
     "%s answers 404 in the data plane's error shape",
     async (path) => {
-      const reply = await call("GET", path);
-      expect(reply.status).toBe(404);
-      expect(reply.json.error).toMatchObject({ code: "NOT_FOUND", object: "error" });
+      const response = await call("GET", path);
+      expect(response.status).toBe(404);
+      expect(response.json.error).toMatchObject({ code: "NOT_FOUND", object: "error" });
     },
   );
 
@@ -410,9 +417,9 @@ describe("paths and methods", () => {
     ["GET", `${THINGS}/t:poke`, "POST, OPTIONS"],
     ["PATCH", `${THINGS}/t:upload`, "POST, OPTIONS"],
   ])("%s %s answers 405 with the allowed methods", async (method, path, allow) => {
-    const reply = await call(method, path, method === "GET" ? undefined : "<not even JSON>");
-    expectRefusal(reply, 405, 12, null);
-    expect(reply.headers.allow).toBe(allow);
+    const response = await call(method, path, method === "GET" ? undefined : "<not even JSON>");
+    expectRefusal(response, 405, 12, null);
+    expect(response.headers.allow).toBe(allow);
   });
 
   test("OPTIONS answers with the allowed methods, HEAD like GET without the body", async () => {
@@ -431,10 +438,10 @@ describe("paths and methods", () => {
       ["OPTIONS", THINGS],
       ["GET", "/v1/accounts/a/nothing"],
     ] as const) {
-      const reply = await send({ ...target, apiKey: null }, path, { method });
-      expectRefusal(reply, 401, 16, null);
-      expect(reply.headers).toMatchObject({ "www-authenticate": "Bearer" });
-      expect(reply.headers.allow).toBeUndefined();
+      const response = await send({ ...target, apiKey: null }, path, { method });
+      expectRefusal(response, 401, 16, null);
+      expect(response.headers).toMatchObject({ "www-authenticate": "Bearer" });
+      expect(response.headers.allow).toBeUndefined();
     }
   });
 });
@@ -454,17 +461,17 @@ describe("errors of a route", () => {
     ["INTERNAL", 500, 13],
   ])("%s is HTTP %i with gRPC's number %i", async (code, status, number) => {
     failure = new AppError(code, "No.", { param: "x.y", retryAfterS: 7 });
-    const reply = await call("GET", THINGS);
-    expectRefusal(reply, status, number, "x.y");
-    expect(reply.headers["retry-after"]).toBe("7");
-    expect(reply.headers["x-request-id"]).toMatch(/^[0-9a-f]{32}$/);
+    const response = await call("GET", THINGS);
+    expectRefusal(response, status, number, "x.y");
+    expect(response.headers["retry-after"]).toBe("7");
+    expect(response.headers["x-request-id"]).toMatch(/^[0-9a-f]{32}$/);
   });
 
   test("an unexpected error is INTERNAL, and its message is not sent", async () => {
     failure = new Error("secret") as AppError;
-    const reply = await call("GET", THINGS);
-    expectRefusal(reply, 500, 13, null);
-    expect(reply.text).not.toContain("secret");
+    const response = await call("GET", THINGS);
+    expectRefusal(response, 500, 13, null);
+    expect(response.text).not.toContain("secret");
   });
 });
 
@@ -480,21 +487,21 @@ describe("uploads", () => {
       )
       .join("")}--frontier--\r\n`,
   });
-  const upload = (options: SendOptions): Promise<Reply> => send(target, `${THINGS}/t:upload`, options);
+  const upload = (options: SendOptions): Promise<HttpResponse> => send(target, `${THINGS}/t:upload`, options);
 
   test.each([0, 1, 70_000, MAX_UPLOAD_BYTES])("a file of %i bytes arrives whole", async (sizeBytes) => {
     const content = "x".repeat(sizeBytes);
-    const reply = await upload(form(["file", "a.jsonl", content]));
-    expect(reply.status, reply.text).toBe(200);
-    expect(reply.json).toEqual({
+    const response = await upload(form(["file", "a.jsonl", content]));
+    expect(response.status, response.text).toBe(200);
+    expect(response.json).toEqual({
       filename: "a.jsonl",
       sha256: createHash("sha256").update(content).digest("hex"),
     });
   });
 
   test("a path in the file's name reaches the route unchanged", async () => {
-    const reply = await upload(form(["file", "../a/b.jsonl", "1"]));
-    expect((reply.json as { filename: string }).filename).toBe("../a/b.jsonl");
+    const response = await upload(form(["file", "../a/b.jsonl", "1"]));
+    expect((response.json as { filename: string }).filename).toBe("../a/b.jsonl");
   });
 
   test("a file that is too large is refused, whether its length is announced or not", async () => {

@@ -98,7 +98,7 @@ export function defineRoute<Q extends TSchema = TObject, B extends TSchema = TOb
   return route as unknown as ResourceRoute;
 }
 
-/** What all routes do around their handlers. */
+/** Hooks that run around the handler of every route. */
 export interface ResourceHooks {
   /** Records every operation that could change something. */
   audit?: AuditHook;

@@ -4,15 +4,15 @@ import { expect, test } from "vitest";
 import { formatIdentity, ownIdentity, parseIdentity, processState } from "./identity.ts";
 
 test("a process counts as dead after its end, even if another process has its number", async () => {
-  const own = ownIdentity();
-  expect(processState(own)).toBe("alive");
-  expect(processState({ ...own, startedAt: "long ago" })).toBe("dead");
+  const ownProcess = ownIdentity();
+  expect(processState(ownProcess)).toBe("alive");
+  expect(processState({ ...ownProcess, startedAt: "long ago" })).toBe("dead");
   const child = spawn(process.execPath, ["-e", "process.stdin.resume()"], {
     stdio: ["pipe", "ignore", "inherit"],
   });
   child.kill("SIGKILL");
   await once(child, "exit");
-  expect(processState({ ...own, pid: child.pid! })).toBe("dead");
+  expect(processState({ ...ownProcess, pid: child.pid! })).toBe("dead");
 });
 
 test("the state of a process on another host is unknown", () => {
@@ -20,9 +20,9 @@ test("the state of a process on another host is unknown", () => {
 });
 
 test("an identity survives formatting and parsing, and other texts are not identities", () => {
-  const own = ownIdentity();
-  expect(parseIdentity(formatIdentity(own))).toEqual(own);
-  for (const text of ["", "{", "null", "12", '{"pid":1}', formatIdentity(own).slice(0, 20)]) {
+  const ownProcess = ownIdentity();
+  expect(parseIdentity(formatIdentity(ownProcess))).toEqual(ownProcess);
+  for (const text of ["", "{", "null", "12", '{"pid":1}', formatIdentity(ownProcess).slice(0, 20)]) {
     expect(parseIdentity(text)).toBeNull();
   }
 });

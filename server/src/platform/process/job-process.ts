@@ -12,7 +12,7 @@ export interface JobProcessOptions {
   clock: Clock;
   /** The module that runs in the process; it must call `serveJobs`. */
   entry: URL;
-  /** What the jobs do, for public error messages: "Schemas are compiled". */
+  /** The jobs' work as a clause, for public error messages: "Schemas are compiled". */
   work: string;
   /** Time limit of one job, from its start. */
   timeoutMs: number;

@@ -67,14 +67,14 @@ function gate(): { reached: Promise<void>; pass(): void; wait(): Promise<void> }
 
 describe("steps", () => {
   it("run once for each due item, and completed items are deleted", async () => {
-    const seen: string[] = [];
+    const keys: string[] = [];
     const worker = reconciler(async ({ key }) => {
-      seen.push(key);
+      keys.push(key);
       return null;
     });
     await Promise.all([requestWork("a"), requestWork("b"), requestWork("a"), requestWork("later", 1000)]);
     expect(await worker.tick()).toBe(2);
-    expect(seen.sort()).toEqual(["a", "b"]);
+    expect(keys.sort()).toEqual(["a", "b"]);
     expect(await remainingKeys()).toEqual(["later"]);
     clock.advance(1000);
     expect(await worker.tick()).toBe(1);
@@ -249,23 +249,23 @@ async function renewed(): Promise<void> {
 
 describe("a started worker", () => {
   it("is notified of new work, and continues by itself when work becomes due", async () => {
-    const seen: string[] = [];
+    const keys: string[] = [];
     let heard = (): void => {};
     const worker = reconciler(
       async ({ key }) => {
-        seen.push(key);
+        keys.push(key);
         heard();
-        return seen.length === 1 ? 20 : null;
+        return keys.length === 1 ? 20 : null;
       },
       { clock: systemClock },
     );
     await worker.start();
     const twice = new Promise<void>((resolve) => {
-      heard = () => seen.length === 2 && resolve();
+      heard = () => keys.length === 2 && resolve();
     });
     await addWork(database.db, "test", ["a"], systemClock.now());
     await twice;
-    expect(seen).toEqual(["a", "a"]);
+    expect(keys).toEqual(["a", "a"]);
   });
 
   it("begins earlier work at once", async () => {

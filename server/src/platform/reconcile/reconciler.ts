@@ -116,7 +116,7 @@ export class Reconciler {
       const nextMs = this.#running.size < concurrency ? await this.#store.nextDueMs() : null;
       this.#fillAfter(nextMs === null ? POLL_MS : Math.max(0, nextMs - clock.now()));
     } catch (error) {
-      if (!this.#closing.signal.aborted) log.warn({ kind, err: error }, "Can't look for work");
+      if (!this.#closing.signal.aborted) log.warn({ kind, err: error }, "Due work can't be claimed");
       this.#fillAfter(RETRY.baseMs);
     }
   }

@@ -98,18 +98,18 @@ class SeriesSet {
       this.#other ??= this.#add({ endpoint: "other", status: "other", model: "other" });
       return this.#other;
     }
-    const one = this.#add({ endpoint, status: String(status), model });
+    const series = this.#add({ endpoint, status: String(status), model });
     const byEndpoint = this.#byModel.get(model) ?? new Map<string, Map<number, Series>>();
     this.#byModel.set(model, byEndpoint);
     const byStatus = byEndpoint.get(endpoint) ?? new Map<number, Series>();
     byEndpoint.set(endpoint, byStatus);
-    byStatus.set(status, one);
-    return one;
+    byStatus.set(status, series);
+    return series;
   }
 
   #add(labels: Series["labels"]): Series {
-    const one = { labels, requests: 0, promptTokens: 0, completionTokens: 0, durationS: 0 };
-    this.all.push(one);
-    return one;
+    const series = { labels, requests: 0, promptTokens: 0, completionTokens: 0, durationS: 0 };
+    this.all.push(series);
+    return series;
   }
 }

@@ -357,7 +357,7 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
 ];
 
 describe("the grammar of a schema", () => {
-  test.each(CASES)("of %j allows the valid values and no others", (schema, possible, impossible) => {
+  test.each(CASES)("allows the valid values of %j and no others", (schema, possible, impossible) => {
     const { grammar, unenforced } = compileSchema(schema);
     // multipleOf is reported wherever validators with floating-point division disagree.
     expect(unenforced.filter((pointer) => !pointer.endsWith("multipleOf"))).toEqual([]);

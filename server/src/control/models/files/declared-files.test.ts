@@ -11,7 +11,7 @@ test("an accepted file name stays in the model's folder, is a valid key, and is 
     fc.string({ unit: "binary", maxLength: 8 }),
     fc.stringMatching(/^[A-Za-z0-9._+=@-]{1,12}$/),
   );
-  const place = { accountId: "a".repeat(63), uid: "u".repeat(16) };
+  const owner = { accountId: "a".repeat(63), uid: "u".repeat(16) };
   fc.assert(
     fc.property(
       fc.array(part, { minLength: 1, maxLength: 6 }),
@@ -27,7 +27,7 @@ test("an accepted file name stays in the model's folder, is a valid key, and is 
         }
         expect(resolve("/top", name).startsWith(`/top${sep}`)).toBe(true);
         expect(name).not.toMatch(/\.(bin|zip)$/i);
-        checkKey(filePrefix(place) + name);
+        checkKey(filePrefix(owner) + name);
       },
     ),
     { numRuns: 2_000 },

@@ -3,8 +3,8 @@ import { sanitizeForMessage } from "../../../lib/field-names.ts";
 import type { ModelRow } from "../store.ts";
 
 export const MAX_FILES = 1_000;
-export const MAX_FILE_BYTES = 500e9;
-export const MAX_MODEL_BYTES = 2e12;
+const MAX_FILE_BYTES = 500e9;
+const MAX_MODEL_BYTES = 2e12;
 
 /**
  * Files are stored under the uid, not the id, so that a new model never sees the files of a deleted one with the same
@@ -84,19 +84,19 @@ export function withFiles(
  * Refuses names that are the same on a case-insensitive file system, and a file with the name of another one's folder.
  */
 function refuseClashes(field: string, names: readonly string[]): void {
-  const seen = new Map<string, string>();
+  const byLowerCase = new Map<string, string>();
   for (const name of names) {
-    const other = seen.get(name.toLowerCase());
+    const other = byLowerCase.get(name.toLowerCase());
     if (other !== undefined)
       throw badRequest(
         field,
         `${field}: ${sanitizeForMessage(name)} and ${sanitizeForMessage(other)} differ in case alone.`,
       );
-    seen.set(name.toLowerCase(), name);
+    byLowerCase.set(name.toLowerCase(), name);
   }
   for (const name of names) {
     for (let at = name.indexOf("/"); at !== -1; at = name.indexOf("/", at + 1)) {
-      const folder = seen.get(name.slice(0, at).toLowerCase());
+      const folder = byLowerCase.get(name.slice(0, at).toLowerCase());
       if (folder !== undefined)
         throw badRequest(field, `${field}: ${sanitizeForMessage(folder)} can't be a file and a folder.`);
     }

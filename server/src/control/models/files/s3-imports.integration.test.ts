@@ -41,23 +41,23 @@ async function createModel(id: string): Promise<string> {
 
 describe("an import from S3", () => {
   test("copies the folder's files, checks them and makes the model READY", async () => {
-    const one = await createModel("from-s3");
+    const model = await createModel("from-s3");
     const awsS3Source = { s3Bucket: s3.bucket, s3Path: "/models/tiny/", ...KEYS };
-    const operation = await t.succeed("POST", `${one}:import`, { awsS3Source });
+    const operation = await t.succeed("POST", `${model}:import`, { awsS3Source });
     expectAnswer("importModel", operation);
     expect(operation.done).toBe(false);
     expect(JSON.stringify(operation)).not.toContain("S3RVER");
-    expect((await t.succeed("GET", one)).state).toBe("UPLOADING");
-    const again = await t.call(t.alice.key, "POST", `${one}:import`, { awsS3Source });
+    expect((await t.succeed("GET", model)).state).toBe("UPLOADING");
+    const again = await t.call(t.alice.key, "POST", `${model}:import`, { awsS3Source });
     expect([again.status, again.json.code]).toEqual([409, 10]);
     await t.models.tick();
-    expect(await t.succeed("GET", one)).toMatchObject({
+    expect(await t.succeed("GET", model)).toMatchObject({
       state: "READY",
       baseModelDetails: {
         huggingfaceFiles: ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"],
       },
     });
-    const late = await t.call(t.alice.key, "POST", `${one}:import`, { awsS3Source });
+    const late = await t.call(t.alice.key, "POST", `${model}:import`, { awsS3Source });
     expect([late.status, late.json.code]).toEqual([400, 9]);
     const rows = await t.database.sql`select to_jsonb(models) as row from models`;
     const work = await t.database.sql`select to_jsonb(work_items) as row from work_items`;
@@ -72,43 +72,43 @@ describe("an import from S3", () => {
   ])(
     "of %s fails with a reason in the model's status, and can be started again",
     async (what, source, code, message) => {
-      const one = await createModel(what.replaceAll(/\W/g, "-"));
+      const model = await createModel(what.replaceAll(/\W/g, "-"));
       const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS, ...source };
-      await t.succeed("POST", `${one}:import`, { awsS3Source });
+      await t.succeed("POST", `${model}:import`, { awsS3Source });
       await t.models.tick();
-      const { state, status } = await t.succeed("GET", one);
+      const { state, status } = await t.succeed("GET", model);
       expect({ state, code: status.code }).toEqual({ state: "UPLOADING", code });
       expect(status.message).toMatch(message);
-      await t.succeed("POST", `${one}:import`, {
+      await t.succeed("POST", `${model}:import`, {
         awsS3Source: { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS },
       });
       await t.models.tick();
-      expect(await t.succeed("GET", one)).toMatchObject({ state: "READY", status: { code: "OK" } });
+      expect(await t.succeed("GET", model)).toMatchObject({ state: "READY", status: { code: "OK" } });
     },
   );
 
   test("refuses pickles and names that lead out of the folder", async () => {
     for (const [i, name] of ["pytorch_model.bin", "a b.json", "deep/er/than/it/may/be.json"].entries()) {
       await store(`bad-${i}/${name}`, "x");
-      const one = await createModel(`bad-${i}`);
-      await t.succeed("POST", `${one}:import`, {
+      const model = await createModel(`bad-${i}`);
+      await t.succeed("POST", `${model}:import`, {
         awsS3Source: { s3Bucket: s3.bucket, s3Path: `bad-${i}`, ...KEYS },
       });
       await t.models.tick();
-      expect((await t.succeed("GET", one)).status.code).toBe("INVALID_ARGUMENT");
+      expect((await t.succeed("GET", model)).status.code).toBe("INVALID_ARGUMENT");
     }
     expect((await t.blobs.list("models/")).filter(({ key }) => /bin$|be\.json$/.test(key))).toEqual([]);
   });
 
   test("that its process did not survive is reported as interrupted", async () => {
-    const one = await createModel("interrupted");
+    const model = await createModel("interrupted");
     const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS };
-    await t.succeed("POST", `${one}:import`, { awsS3Source });
+    await t.succeed("POST", `${model}:import`, { awsS3Source });
     // Another process takes over the work, but the bucket's credentials were in the memory of the first one.
     const heir = await createModelsService(t.deps);
     await heir.tick();
     await heir.close();
-    expect((await t.succeed("GET", one)).status).toEqual({
+    expect((await t.succeed("GET", model)).status).toEqual({
       code: "ABORTED",
       message: "The import was interrupted: start it again.",
     });
@@ -149,8 +149,8 @@ describe("createModelsService", () => {
   test("adds each catalog model once over several starts, and keeps users' models and the operator's edits", async () => {
     const count = async () => Number((await t.database.sql`select count(*) from models`)[0]!["count"]);
     const before = await count();
-    const one = "/v1/accounts/fireworks/models/smollm2-135m-instruct";
-    await t.call(t.operator.key, "PATCH", one, { description: "Small" });
+    const modelPath = "/v1/accounts/fireworks/models/smollm2-135m-instruct";
+    await t.call(t.operator.key, "PATCH", modelPath, { description: "Small" });
     const attached = [
       {
         name: "accounts/acme/models/attached",
@@ -162,7 +162,7 @@ describe("createModelsService", () => {
     ];
     const second = await createModelsService({ ...t.deps, attached });
     expect(await count()).toBe(before + 1);
-    expect((await t.call(t.operator.key, "GET", one)).json.description).toBe("Small");
+    expect((await t.call(t.operator.key, "GET", modelPath)).json.description).toBe("Small");
     const info = await second.describe(t.alice.principal, "acme/attached");
     expect(info).toMatchObject({ kind: "base", supportsChat: true });
     await expect(second.deployable(t.alice.principal, "acme/attached")).rejects.toMatchObject({

@@ -10,7 +10,7 @@ import type { ModelRequest } from "../types.ts";
 import { filePrefix, uploadKey, withFiles } from "./declared-files.ts";
 
 /** How long a signed URL accepts an upload. */
-export const UPLOAD_URL_MS = 24 * 3_600_000;
+const UPLOAD_URL_MS = 24 * 3_600_000;
 /** How long a signed URL serves a file. */
 const DOWNLOAD_URL_MS = 3_600_000;
 

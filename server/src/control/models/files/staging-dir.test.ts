@@ -46,14 +46,14 @@ test("a file is moved to its path when it is complete, and a failed write leaves
 
 test("a sweep removes the files of killed processes and keeps those of running ones", async () => {
   const folder = join(top, "shared");
-  const own = ownIdentity();
-  createSubfolder(folder, "alive", formatIdentity(own));
-  createSubfolder(folder, "killed", formatIdentity({ ...own, startedAt: "long ago" }));
-  createSubfolder(folder, "elsewhere", formatIdentity({ ...own, place: "another host" }));
+  const ownProcess = ownIdentity();
+  createSubfolder(folder, "alive", formatIdentity(ownProcess));
+  createSubfolder(folder, "killed", formatIdentity({ ...ownProcess, startedAt: "long ago" }));
+  createSubfolder(folder, "elsewhere", formatIdentity({ ...ownProcess, place: "another host" }));
   createSubfolder(
     folder,
     "elsewhere-old",
-    formatIdentity({ ...own, place: "another host" }),
+    formatIdentity({ ...ownProcess, place: "another host" }),
     NOW_MS - 2 * 86_400_000,
   );
   createSubfolder(folder, "beginning", null);

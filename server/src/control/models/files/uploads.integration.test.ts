@@ -28,8 +28,8 @@ async function answerOf(modelPath: string, loraPath?: string): Promise<string> {
       await replica.engine.loadLora?.({ id: "lora", path: loraPath });
     }
     let text = "";
-    const adapter = loraPath === undefined ? {} : { lora: "lora" };
-    for await (const event of replica.engine.generate(textRequest("Once", adapter), signal)) {
+    const overrides = loraPath === undefined ? {} : { lora: "lora" };
+    for await (const event of replica.engine.generate(textRequest("Once", overrides), signal)) {
       if (event.type === "delta") text += event.text;
     }
     return text;
@@ -275,7 +275,7 @@ describe("an addon", () => {
     expect([prepared.status, prepared.json.code]).toEqual([400, 9]);
   });
 
-  test("of a library model is checked against the library's weights", async () => {
+  test("whose base model is in the library is checked against the library's weights", async () => {
     const folder = t.newFolder();
     await writeTinyLora(folder, { shape: SMOLLM2_135M_SHAPE });
     writeFileSync(

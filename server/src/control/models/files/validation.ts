@@ -44,9 +44,9 @@ export async function sealFiles(blobs: Blobs, row: ModelRow): Promise<void> {
     else if ((await blobs.stat(filePrefix(row) + name))?.sizeBytes !== sizeBytes) missing.push(name);
   }
   if (missing.length === 0) return;
-  const more = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : "";
+  const unnamed = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : "";
   const names = missing.sort().slice(0, MAX_NAMED).join(", ");
-  throw new AppError("FAILED_PRECONDITION", `Not uploaded yet: ${names}${more}.`);
+  throw new AppError("FAILED_PRECONDITION", `Not uploaded yet: ${names}${unnamed}.`);
 }
 
 /**

@@ -19,12 +19,9 @@ export async function assertFiniteTensor(
   for (let done = 0; done < tensor.sizeBytes; done += chunk.length) {
     const length = Math.min(chunk.length, tensor.sizeBytes - done);
     const { bytesRead } = await file.read(chunk, 0, length, position + done);
-    if (bytesRead < length) throw new EngineError("invalid", "The adapter's file is cut off.");
+    if (bytesRead < length) throw new EngineError("invalid", "The LoRA's file is cut off.");
     if (!isFiniteChunk(chunk.subarray(0, length), tensor.type)) {
-      throw new EngineError(
-        "invalid",
-        `The adapter's weights are damaged: ${tensor.name} has NaN or infinity.`,
-      );
+      throw new EngineError("invalid", `The LoRA's weights are damaged: ${tensor.name} has NaN or infinity.`);
     }
   }
 }

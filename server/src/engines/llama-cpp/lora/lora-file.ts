@@ -28,7 +28,7 @@ export async function checkLoraFile(path: string, base: LoraBaseModel): Promise<
   try {
     file = await open(path, "r");
   } catch (error) {
-    throw new EngineError("invalid", "The adapter's file does not exist or can't be read.", error);
+    throw new EngineError("invalid", "The LoRA's file does not exist or can't be read.", error);
   }
   try {
     const sizeBytes = (await file.stat()).size;
@@ -37,7 +37,7 @@ export async function checkLoraFile(path: string, base: LoraBaseModel): Promise<
     checkTensors(head, base);
     for (const tensor of head.tensors) {
       if (head.dataOffset + tensor.offset + tensor.sizeBytes > sizeBytes) {
-        throw refused(`The adapter's file is cut off: ${tensor.name} is beyond its end.`);
+        throw refused(`The LoRA's file is cut off: ${tensor.name} is beyond its end.`);
       }
       await assertFiniteTensor(file, head.dataOffset + tensor.offset, tensor);
     }
@@ -53,24 +53,24 @@ async function readHead(file: FileHandle, sizeBytes: number): Promise<GgufHead> 
     return parseGgufHead(buffer.subarray(0, bytesRead));
   } catch (error) {
     if (error instanceof EngineError) throw error;
-    throw new EngineError("invalid", "The adapter's file is damaged or no GGUF file of version 3.", error);
+    throw new EngineError("invalid", "The LoRA's file is damaged or no GGUF file of version 3.", error);
   }
 }
 
 function checkSettings({ settings }: GgufHead, base: LoraBaseModel): void {
   if (settings.get("general.type") !== "adapter" || settings.get("adapter.type") !== "lora") {
-    throw refused("The adapter's file holds no LoRA adapter.");
+    throw refused("The file holds no LoRA.");
   }
   const architecture = settings.get("general.architecture");
   if (architecture !== base.architecture) {
-    throw refused(`The adapter was made for a model of another architecture than ${base.architecture}.`);
+    throw refused(`The LoRA was made for a model of another architecture than ${base.architecture}.`);
   }
   const alpha = settings.get("adapter.lora.alpha");
   if (typeof alpha !== "number" || !Number.isFinite(alpha)) {
-    throw refused("The adapter's file doesn't say its alpha.");
+    throw refused("The LoRA's file doesn't say its alpha.");
   }
   if (settings.has("adapter.alora.invocation_tokens")) {
-    throw refused("The adapter is one that certain tokens activate (aLoRA); that is not supported.");
+    throw refused("The LoRA is one that certain tokens activate (aLoRA); that is not supported.");
   }
 }
 
@@ -79,13 +79,13 @@ function checkTensors({ tensors }: GgufHead, base: LoraBaseModel): void {
   for (const tensor of tensors) {
     const [, target, part] = LORA_TENSOR.exec(tensor.name) ?? [];
     if (target === undefined || !TARGET_MATRIX.test(target)) {
-      throw refused(`The adapter changes a part that can't be changed: ${JSON.stringify(tensor.name)}.`);
+      throw refused(`The LoRA changes a part that can't be changed: ${JSON.stringify(tensor.name)}.`);
     }
     pairs.set(target, { ...pairs.get(target), [part as "a" | "b"]: tensor });
   }
-  if (pairs.size === 0) throw refused("The adapter has no tensors.");
+  if (pairs.size === 0) throw refused("The LoRA has no tensors.");
   for (const [target, { a, b }] of pairs) {
-    if (a === undefined || b === undefined) throw refused(`The adapter has only half of ${target}.`);
+    if (a === undefined || b === undefined) throw refused(`The LoRA has only half of ${target}.`);
     checkPair(target, { a, b }, base);
   }
 }
@@ -93,10 +93,10 @@ function checkTensors({ tensors }: GgufHead, base: LoraBaseModel): void {
 /** @param pair the LoRA's two matrices for the base model's matrix `target`. */
 function checkPair(target: string, { a, b }: { a: GgufTensor; b: GgufTensor }, base: LoraBaseModel): void {
   const shape = base.tensors.get(target);
-  if (shape === undefined) throw refused(`The adapter changes ${target}, which the model doesn't have.`);
+  if (shape === undefined) throw refused(`The LoRA changes ${target}, which the model doesn't have.`);
   // With tied embeddings llama.cpp would apply the LoRA to the output matrix too, where its shapes don't fit.
   if (target === TOKEN_EMBEDDING && !base.tensors.has("output.weight")) {
-    throw refused("The adapter changes the token embedding, which this model also makes its output with.");
+    throw refused("The LoRA changes the token embedding, which this model also makes its output with.");
   }
   const [columns, rows] = shape;
   // The embedding is a table whose rows are looked up and not multiplied with, so its LoRA matrices are transposed.
@@ -107,11 +107,11 @@ function checkPair(target: string, { a, b }: { a: GgufTensor; b: GgufTensor }, b
   if (shape.length !== 2 || a.shape.length !== 2 || b.shape.length !== 2 || !fits) {
     const loraShapes = `${a.shape.join("×")} and ${b.shape.join("×")}`;
     throw refused(
-      `The adapter doesn't fit the model: ${target} is ${shape.join("×")}, its change ${loraShapes}.`,
+      `The LoRA doesn't fit the model: ${target} is ${shape.join("×")}, its change ${loraShapes}.`,
     );
   }
   if (rank > MAX_LORA_RANK)
-    throw refused(`The adapter's rank is ${rank}; at most ${MAX_LORA_RANK} is supported.`);
+    throw refused(`The LoRA's rank is ${rank}; at most ${MAX_LORA_RANK} is supported.`);
 }
 
 function refused(message: string): EngineError {

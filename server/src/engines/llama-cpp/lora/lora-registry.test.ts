@@ -40,10 +40,10 @@ describe("the LoRA registry", () => {
   it("refuses a LoRA to requests until it is loaded, and after its load failed", async () => {
     const { registry, loads } = harness();
     const loading = registry.load({ id: "a", path: "p" });
-    expect(() => registry.acquire(1, "a")).toThrow('No adapter "a" is loaded.');
+    expect(() => registry.acquire(1, "a")).toThrow('No LoRA "a" is loaded.');
     loads[0]!.done(broken);
     await expect(loading).rejects.toBe(broken);
-    expect(() => registry.acquire(1, "a")).toThrow('No adapter "a" is loaded.');
+    expect(() => registry.acquire(1, "a")).toThrow('No LoRA "a" is loaded.');
     const again = registry.load({ id: "a", path: "p" });
     loads[1]!.done();
     await again;

@@ -37,14 +37,14 @@ export class LoraRegistry {
     if (known !== undefined) {
       const { path, scale = 1 } = known.source;
       if (path !== source.path || scale !== (source.scale ?? 1)) {
-        throw new EngineError("invalid", `Another adapter is loaded as "${source.id}".`);
+        throw new EngineError("invalid", `Another LoRA is loaded as "${source.id}".`);
       }
       await known.loading;
       return;
     }
     const { limit } = this.#options;
     if (this.#inMemory.size >= limit) {
-      throw new EngineError("overloaded", `The engine already holds ${limit} adapters, the most it can.`);
+      throw new EngineError("overloaded", `The engine already holds ${limit} LoRAs, the most it can.`);
     }
     const loaded: LoadedLora = {
       source,
@@ -78,7 +78,7 @@ export class LoraRegistry {
   acquire(request: number, id: string): number {
     const loaded = this.#byId.get(id);
     if (loaded === undefined || loaded.loadedKey === null) {
-      throw new EngineError("invalid", `No adapter "${id}" is loaded.`);
+      throw new EngineError("invalid", `No LoRA "${id}" is loaded.`);
     }
     loaded.users++;
     this.#byRequest.set(request, loaded);

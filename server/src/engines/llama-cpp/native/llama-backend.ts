@@ -133,15 +133,15 @@ export class LlamaBackend implements Backend {
   async wipe(slot: number, from: number | null): Promise<void> {
     const sequence = this.#sequences[slot]!;
     // Rejected guesses may lie behind the tokens that the slot still holds.
-    let left = Math.min(this.#context.contextSize, sequence.nextTokenIndex + BLOCK_TOKENS);
+    let tokensLeft = Math.min(this.#context.contextSize, sequence.nextTokenIndex + BLOCK_TOKENS);
     const overwritten =
       from !== null && this.#canCopy && (await this.copy(from, slot, this.cachedTokens(from).length)) > 0;
     if (!overwritten) {
       await this.truncate(slot, 0);
       this.useLora(null);
       const filler = this.#model.tokens.bos ?? 0;
-      for (; left > 0; left -= TOKENS_PER_WIPE) {
-        await this.prefill(slot, new Array<number>(Math.min(left, TOKENS_PER_WIPE)).fill(filler));
+      for (; tokensLeft > 0; tokensLeft -= TOKENS_PER_WIPE) {
+        await this.prefill(slot, new Array<number>(Math.min(tokensLeft, TOKENS_PER_WIPE)).fill(filler));
       }
     }
     await this.truncate(slot, 0);

@@ -172,7 +172,7 @@ export class Sampler {
     if ((await this.sample(logits, config, null)) > 0) return;
     const { logits: first } = await this.selectedLogits(logits, config, { tokens: [0], top: 0 });
     if (first.every(Number.isFinite)) return;
-    throw new EngineError("invalid", "The adapter's weights are out of range: with them the model fails.");
+    throw new EngineError("invalid", "The LoRA's weights are out of range: with them the model fails.");
   }
 
   /**

@@ -58,7 +58,7 @@ export class NativeLoras {
     try {
       await this.#model._model!.loadLora!(lora);
     } catch (error) {
-      throw new EngineError("invalid", "The adapter's file can't be loaded.", error);
+      throw new EngineError("invalid", "The LoRA's file can't be loaded.", error);
     }
     this.#loaded.set(++this.#lastKey, { lora, scale });
     return this.#lastKey;

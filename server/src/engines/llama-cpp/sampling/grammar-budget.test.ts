@@ -18,7 +18,7 @@ const VOCABULARY: readonly Buffer[] = [
   ...PARTS.map((bytes) => Buffer.from(bytes)),
 ];
 
-/** The longest token that fits, again and again. */
+/** Spells the bytes greedily, each time with the longest token that matches. */
 function spell(bytes: Uint8Array): number[] {
   const tokens: number[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -103,21 +103,21 @@ const GRAMMARS = [
 
 describe("the output of a grammar with a token budget", () => {
   it("is complete within its tokens wherever the shortest ending fits", () => {
-    const seen = { stop: 0, closed: 0, length: 0 };
+    const endings = { stop: 0, closed: 0, length: 0 };
     fc.assert(
       fc.property(fc.constantFrom(...GRAMMARS), fc.integer(), fc.nat(60), (grammar, seed, maxTokens) => {
         const { lowered } = parseGbnf(grammar);
         const matcher = new GrammarMatcher(lowered);
         const needed = spell(Buffer.from(matcher.shortestCompletion()!)).length + 1;
         const { tokens, text, reason } = generate(grammar, maxTokens, seed);
-        seen[reason]++;
+        endings[reason]++;
         expect(tokens.length).toBeLessThanOrEqual(maxTokens);
         if (needed <= maxTokens) expect(reason, text).not.toBe("length");
         if (reason !== "length") expect(matcher.accept(text) && matcher.canEnd, text).toBe(true);
       }),
       { numRuns: 400 },
     );
-    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(10);
+    for (const count of Object.values(endings)) expect(count).toBeGreaterThan(10);
   });
 
   it("is unchanged while the ending fits, and is ended no token too early", () => {

@@ -117,13 +117,13 @@ function penalise(
   output: readonly number[],
   { frequencyPenalty = 0, presencePenalty = 0, repetitionPenalty = 1 }: Sampling,
 ): Map<number, number> {
-  const seen = new Set([...prompt, ...output]);
+  const present = new Set([...prompt, ...output]);
   const result = new Map<number, number>();
   for (const [token, raw] of logits) {
     const count = output.filter((t) => t === token).length;
     const logit = raw - count * frequencyPenalty - (count > 0 ? presencePenalty : 0);
     const factor = logit > 0 ? 1 / repetitionPenalty : repetitionPenalty;
-    result.set(token, seen.has(token) ? logit * factor : logit);
+    result.set(token, present.has(token) ? logit * factor : logit);
   }
   return result;
 }

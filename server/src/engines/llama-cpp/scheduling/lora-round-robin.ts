@@ -55,8 +55,8 @@ export class LoraRoundRobin {
 
   #continuesTurn(streams: ReadonlyMap<LoraKey, number>): boolean {
     if (!this.#served.has(this.#current) || this.#batches >= MAX_BATCHES_PER_TURN) return false;
-    const own = streams.get(this.#current) ?? 0;
-    const all = [...streams.values()].reduce((sum, count) => sum + count, 0);
-    return this.#spentMs < (this.#rotationMs * own) / all;
+    const ownStreams = streams.get(this.#current) ?? 0;
+    const allStreams = [...streams.values()].reduce((sum, count) => sum + count, 0);
+    return this.#spentMs < (this.#rotationMs * ownStreams) / allStreams;
   }
 }

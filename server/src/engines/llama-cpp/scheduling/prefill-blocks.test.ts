@@ -61,7 +61,7 @@ it("exact reuse takes only tokens that an empty slot would have computed by the 
   });
   // With most weight types a single token is rounded like one in a partial block.
   const isBlock = (kernel: Kernel) => kernel === "block";
-  const one = () => BLOCK_TOKENS;
+  const oneBlock = () => BLOCK_TOKENS;
   fc.assert(
     fc.property(before, tokens(700), tokens(700), ({ promptTokens, made, sizes }, nextTokens, overlap) => {
       const slot = new Slot(0);
@@ -81,8 +81,10 @@ it("exact reuse takes only tokens that an empty slot would have computed by the 
       const reuse = exactReuse(common, nextTokens, slot.exactTokens);
       expect(reuse).toBeLessThanOrEqual(common);
       expect(reuse).toBeLessThan(nextTokens);
-      const left = kernels(reuse, nextTokens, one, one).map(isBlock);
-      expect([...held.slice(0, reuse), ...left]).toEqual(kernels(0, nextTokens, one, one).map(isBlock));
+      const computed = kernels(reuse, nextTokens, oneBlock, oneBlock).map(isBlock);
+      expect([...held.slice(0, reuse), ...computed]).toEqual(
+        kernels(0, nextTokens, oneBlock, oneBlock).map(isBlock),
+      );
     }),
     { numRuns: 2000 },
   );

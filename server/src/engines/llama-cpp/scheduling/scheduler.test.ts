@@ -388,7 +388,7 @@ describe("the scheduler", () => {
             const sampling = r.seeded ? { seed: 1 } : {};
             const { maxTokens, n, stream } = r;
             const lora = r.loraKey === undefined ? {} : { loraKey: r.loraKey };
-            // Half of them begin alike.
+            // Half of the prompts share their beginning.
             const request = spec(i % 2, r.promptTokens, r.follow, {
               maxTokens,
               n,

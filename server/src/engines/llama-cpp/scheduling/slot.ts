@@ -2,7 +2,7 @@ import type { Decoder } from "./backend.ts";
 import type { LoraKey } from "./lora-round-robin.ts";
 import { BLOCK_TOKENS, wholeBlocks } from "./prefill-blocks.ts";
 
-/** A generation, as far as the reuse of its slots' state depends on it. */
+/** The facts about a generation that decide which state its slots may reuse. */
 export interface SlotOwner {
   readonly loraKey: LoraKey;
   /** Most tokens of other generations' state that it may reuse. */
@@ -10,7 +10,7 @@ export interface SlotOwner {
   readonly spec: { readonly cacheScope?: string; readonly cacheMaxTokens?: number };
 }
 
-/** A choice, as far as the slot that it is computed in has to know it. */
+/** The facts about a choice that its slot needs. */
 export interface SlotOccupant {
   readonly generation: SlotOwner;
   readonly decoder: Decoder | null;

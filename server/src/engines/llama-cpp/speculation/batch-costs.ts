@@ -9,8 +9,8 @@ export class BatchCosts {
 
   /** @param measured times for at least two batch sizes, in rising order, the first for one token. */
   constructor(measured: readonly { tokens: number; ms: number }[]) {
-    const one = measured[0]!.ms;
-    this.#points = measured.map(({ tokens, ms }) => ({ tokens, cost: Math.max(1, ms / one) }));
+    const oneTokenMs = measured[0]!.ms;
+    this.#points = measured.map(({ tokens, ms }) => ({ tokens, cost: Math.max(1, ms / oneTokenMs) }));
   }
 
   /** Interpolates linearly between the measured sizes, and extrapolates beyond the largest. */

@@ -44,7 +44,7 @@ export class DraftModel {
   static async load(llama: Llama, target: LlamaModel, options: DraftModelOptions): Promise<DraftModel> {
     const model = await llama.loadModel({ modelPath: options.modelPath });
     if (!hasSameVocabulary(model, target)) {
-      throw new EngineError("invalid", "The draft model has other tokens than the model it is to draft for.");
+      throw new EngineError("invalid", "The draft model's vocabulary differs from the model's.");
     }
     const context = await model.createContext({
       sequences: options.slots,

@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function ask(replica: TestReplica, text: string, overrides: Partial<GenerateRequest> = {}) {
+async function generate(replica: TestReplica, text: string, overrides: Partial<GenerateRequest> = {}) {
   const request = textRequest(text, { maxTokens: 48, ignoreEos: true, logprobs: 3, ...overrides });
   const { tokens: choices, end } = await collectGeneration(
     replica.engine,
@@ -62,8 +62,8 @@ const PROMPTS = ["one two one two one two one", "a b c", "x".repeat(300)];
 
 /** The outputs of the prompts, first all at the same time, then one by one. */
 async function generateAll(replica: TestReplica, overrides: Partial<GenerateRequest> = {}) {
-  const results = await Promise.all(PROMPTS.map((prompt) => ask(replica, prompt, overrides)));
-  for (const prompt of PROMPTS) results.push(await ask(replica, prompt, overrides));
+  const results = await Promise.all(PROMPTS.map((prompt) => generate(replica, prompt, overrides)));
+  for (const prompt of PROMPTS) results.push(await generate(replica, prompt, overrides));
   return results;
 }
 
@@ -95,7 +95,7 @@ describe("speculation", () => {
 
   it("by the model itself is nearly always right, and the usage says so", async () => {
     await using({ draft: { modelPath: paths.model, tokens: 5 } }, async (replica) => {
-      const { prediction } = await ask(replica, "a b c");
+      const { prediction } = await generate(replica, "a b c");
       expect(prediction!.acceptedTokens).toBeGreaterThan(30);
       expect(prediction!.rejectedTokens).toBeLessThan(5);
     });

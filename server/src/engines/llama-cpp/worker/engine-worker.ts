@@ -100,7 +100,7 @@ export class EngineWorker {
       limit: options.maxLoras,
       async load({ path, scale = 1 }) {
         const { loras } = backend;
-        if (loras === null) throw new EngineError("unsupported", "This engine can't load adapters.");
+        if (loras === null) throw new EngineError("unsupported", "This engine can't load LoRAs.");
         await loras.check(path);
         return scheduler.runBetweenSteps(() => loras.load(path, scale));
       },

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { AppError } from "../../../lib/errors.ts";
 import { applyReasoningHistory, checkHistoryRendered, reasoningHistoryVariables } from "./history.ts";
 
-const turns = [
+const messages = [
   { role: "user", content: "1" },
   { role: "assistant", content: "2", reasoning: "first" },
   { role: "user", content: "3" },
@@ -11,14 +11,14 @@ const turns = [
 ];
 
 const kept = (history: Parameters<typeof applyReasoningHistory>[1]): (string | undefined)[] =>
-  applyReasoningHistory(turns, history).map((turn) => turn.reasoning);
+  applyReasoningHistory(messages, history).map((message) => message.reasoning);
 
 test("each mode keeps the reasoning that it promises", () => {
   expect(kept(null)).toEqual([undefined, "first", undefined, " second\n", undefined]);
   expect(kept("preserved")).toEqual(kept(null));
   expect(kept("interleaved")).toEqual([undefined, undefined, undefined, " second\n", undefined]);
   expect(kept("disabled")).toEqual(Array(5).fill(undefined));
-  expect(applyReasoningHistory(turns, "disabled").map((turn) => turn.content)).toEqual([
+  expect(applyReasoningHistory(messages, "disabled").map((message) => message.content)).toEqual([
     "1",
     "2",
     "3",
@@ -29,18 +29,18 @@ test("each mode keeps the reasoning that it promises", () => {
 
 test("reasoning that the template drops is refused, not lost", () => {
   const dropped = () =>
-    checkHistoryRendered("second", applyReasoningHistory(turns, "preserved"), "preserved");
+    checkHistoryRendered("second", applyReasoningHistory(messages, "preserved"), "preserved");
   expect(dropped).toThrow(
     expect.objectContaining({ code: "BAD_REQUEST", param: "reasoning_history" } as AppError),
   );
   checkHistoryRendered(
     "<think>first</think> <think>second</think>",
-    applyReasoningHistory(turns, "preserved"),
+    applyReasoningHistory(messages, "preserved"),
     "preserved",
   );
-  checkHistoryRendered("second", applyReasoningHistory(turns, "interleaved"), "interleaved");
-  checkHistoryRendered("", turns, "disabled");
-  checkHistoryRendered("", turns, null);
+  checkHistoryRendered("second", applyReasoningHistory(messages, "interleaved"), "interleaved");
+  checkHistoryRendered("", messages, "disabled");
+  checkHistoryRendered("", messages, null);
 });
 
 test("templates are told to keep all reasoning only when the request asks for it", () => {

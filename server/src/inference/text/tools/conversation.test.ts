@@ -21,17 +21,17 @@ function refused(messages: readonly RequestMessage[]): string | null {
 
 describe("a tool result is matched with its call", () => {
   test("by id, in any order", () => {
-    const turns = normalizeConversation([
+    const messages = normalizeConversation([
       { role: "user", content: "q" },
       { role: "assistant", content: null, tool_calls: [call("a", "1"), call("b", "2")] },
       { role: "tool", content: "of b", tool_call_id: "2" },
       { role: "tool", content: "of a", tool_call_id: "1" },
     ]);
-    expect(turns.slice(2).map((turn) => [turn.name, turn.toolCallId])).toEqual([
+    expect(messages.slice(2).map((message) => [message.name, message.toolCallId])).toEqual([
       ["b", "2"],
       ["a", "1"],
     ]);
-    expect(turns[1]).toEqual({
+    expect(messages[1]).toEqual({
       role: "assistant",
       content: "",
       toolCalls: [
@@ -42,44 +42,48 @@ describe("a tool result is matched with its call", () => {
   });
 
   test("in the order of the calls when it has no id, as in the reference's examples", () => {
-    const turns = normalizeConversation([
+    const messages = normalizeConversation([
       { role: "assistant", content: "", tool_calls: [call("a"), call("b"), call("a", "x")] },
       { role: "tool", content: "1" },
       { role: "tool", content: "2", tool_call_id: "x" },
       { role: "tool", content: "3", tool_call_id: null },
     ]);
-    expect(turns.slice(1).map((turn) => turn.name)).toEqual(["a", "a", "b"]);
-    expect(new Set(turns.slice(1).map((turn) => turn.toolCallId)).size).toBe(3);
+    expect(messages.slice(1).map((message) => message.name)).toEqual(["a", "a", "b"]);
+    expect(new Set(messages.slice(1).map((message) => message.toolCallId)).size).toBe(3);
   });
 
   test("by name when it has no id, also in the older forms", () => {
-    const turns = normalizeConversation([
+    const messages = normalizeConversation([
       { role: "assistant", content: null, function_call: { name: "f", arguments: { a: 1 } } },
       { role: "function", name: "f", content: null },
       { role: "function", name: "g", content: "alone" },
       { role: "tool", name: "h", content: "alone" },
     ]);
-    expect(turns[0]?.toolCalls?.[0]).toMatchObject({ name: "f", arguments: '{"a":1}' });
-    expect(turns[1]).toEqual({
+    expect(messages[0]?.toolCalls?.[0]).toMatchObject({ name: "f", arguments: '{"a":1}' });
+    expect(messages[1]).toEqual({
       role: "tool",
       content: "",
       name: "f",
-      toolCallId: turns[0]?.toolCalls?.[0]?.id,
+      toolCallId: messages[0]?.toolCalls?.[0]?.id,
     });
-    expect(turns[2]).toEqual({ role: "tool", content: "alone", name: "g" });
-    expect(turns[3]?.name).toBe("h");
+    expect(messages[2]).toEqual({ role: "tool", content: "alone", name: "g" });
+    expect(messages[3]?.name).toBe("h");
   });
 
   test("or refused when no call matches", () => {
-    const asked: RequestMessage = { role: "assistant", content: null, tool_calls: [call("a", "1")] };
+    const assistantMessage: RequestMessage = {
+      role: "assistant",
+      content: null,
+      tool_calls: [call("a", "1")],
+    };
     expect(refused([{ role: "tool", content: "r" }])).toBe("messages[0].tool_call_id");
-    expect(refused([asked, { role: "tool", content: "r", tool_call_id: "2" }])).toBe(
+    expect(refused([assistantMessage, { role: "tool", content: "r", tool_call_id: "2" }])).toBe(
       "messages[1].tool_call_id",
     );
-    expect(refused([{ role: "tool", content: "r", tool_call_id: "1" }, asked])).toBe(
+    expect(refused([{ role: "tool", content: "r", tool_call_id: "1" }, assistantMessage])).toBe(
       "messages[0].tool_call_id",
     );
-    expect(refused([asked, { role: "tool", content: "r" }, { role: "tool", content: "r" }])).toBe(
+    expect(refused([assistantMessage, { role: "tool", content: "r" }, { role: "tool", content: "r" }])).toBe(
       "messages[2].tool_call_id",
     );
     expect(refused([{ role: "function", content: "r" }])).toBe("messages[0].name");

@@ -28,8 +28,8 @@ const json = fc
 
 test("the scanner accepts every JSON object and ends exactly at its end", () => {
   fc.assert(
-    fc.property(json, fc.string(), (text, more) => {
-      expect(scan(text + more)).toBe(text.length);
+    fc.property(json, fc.string(), (text, rest) => {
+      expect(scan(text + rest)).toBe(text.length);
       expect(scan(text.slice(0, -1))).toBeNull();
     }),
   );

@@ -15,13 +15,17 @@ function read(reader: PreParsedOutput, pieces: readonly Piece[]): ContentPart[] 
 }
 
 function assembled(parts: readonly ContentPart[]) {
-  const reply = new AssembledMessage();
+  const response = new AssembledMessage();
   let reasoning = "";
   for (const part of parts) {
     if (part.type === "reasoning") reasoning += part.text;
-    else reply.add([part]);
+    else response.add([part]);
   }
-  return { reasoning, content: reply.content, calls: reply.toolCalls.map(({ id: _, ...call }) => call) };
+  return {
+    reasoning,
+    content: response.content,
+    calls: response.toolCalls.map(({ id: _, ...call }) => call),
+  };
 }
 
 const first = (name: string, text = "", call = 0): Piece => ({
@@ -43,11 +47,11 @@ test("the joined output is the same whatever pieces it comes in", () => {
       fc.record({ reasoning: text, content: text, calls: fc.array(call, { maxLength: 3 }) }),
       fc.array(fc.nat(), { maxLength: 6 }),
       fc.boolean(),
-      (reply, at, nameLater) => {
+      (response, at, nameLater) => {
         const pieces: Piece[] = [
-          ...cut(reply.reasoning, at).map((text): Piece => ({ text, as: "reasoning" })),
-          ...cut(reply.content, at).map((text) => ({ text })),
-          ...reply.calls.flatMap(({ name, arguments: whole }, i) => {
+          ...cut(response.reasoning, at).map((text): Piece => ({ text, as: "reasoning" })),
+          ...cut(response.content, at).map((text) => ({ text })),
+          ...response.calls.flatMap(({ name, arguments: whole }, i) => {
             const texts = cut(whole, at);
             return texts.map((piece, j) =>
               j === (nameLater ? texts.length - 1 : 0) ? first(name, piece, i) : next(piece, i),
@@ -55,8 +59,8 @@ test("the joined output is the same whatever pieces it comes in", () => {
           }),
         ];
         const reader = new PreParsedOutput({ names: ["a", "b"], parallel: true });
-        expect(assembled(read(reader, pieces))).toEqual(reply);
-        expect(reader.finishReason("stop")).toBe(reply.calls.length > 0 ? "tool_calls" : "stop");
+        expect(assembled(read(reader, pieces))).toEqual(response);
+        expect(reader.finishReason("stop")).toBe(response.calls.length > 0 ? "tool_calls" : "stop");
         expect(reader.finishReason("length")).toBe("length");
       },
     ),
@@ -76,8 +80,8 @@ test.each([null, { names: ["a"], parallel: true }])(
   "a call of a function that was not offered is content",
   (allowedTools) => {
     const reader = new PreParsedOutput(allowedTools);
-    const reply = assembled(read(reader, [{ text: "Well: " }, first("evil", '{"x"'), next(": 1}")]));
-    expect(reply).toEqual({
+    const response = assembled(read(reader, [{ text: "Well: " }, first("evil", '{"x"'), next(": 1}")]));
+    expect(response).toEqual({
       reasoning: "",
       content: 'Well: {"name": "evil", "arguments": {"x": 1}}',
       calls: [],
@@ -88,7 +92,7 @@ test.each([null, { names: ["a"], parallel: true }])(
 
 test("further calls are dropped when only one is allowed", () => {
   const reader = new PreParsedOutput({ names: ["a", "b"], parallel: false });
-  const reply = assembled(read(reader, [first("a", "{}"), first("b", "{", 1), next("}", 1)]));
-  expect(reply.calls).toEqual([{ name: "a", arguments: "{}" }]);
-  expect(reply.content).toBe("");
+  const response = assembled(read(reader, [first("a", "{}"), first("b", "{", 1), next("}", 1)]));
+  expect(response.calls).toEqual([{ name: "a", arguments: "{}" }]);
+  expect(response.content).toBe("");
 });

@@ -27,11 +27,11 @@ test("streamed calls have OpenAI's layout: all names first, then fragments by in
 });
 
 test("a whole response has the same message as the joined stream", () => {
-  const reply = new AssembledMessage();
-  reply.add(events.slice(0, 3));
-  reply.add(events.slice(3));
+  const response = new AssembledMessage();
+  response.add(events.slice(0, 3));
+  response.add(events.slice(3));
   expect(
-    JSON.parse(messageJson({ content: reply.content, toolCalls: reply.toolCalls, reasoning: "r" })),
+    JSON.parse(messageJson({ content: response.content, toolCalls: response.toolCalls, reasoning: "r" })),
   ).toEqual({
     role: "assistant",
     content: 'Say "hi".\n',

@@ -162,9 +162,9 @@ describe("any other template", () => {
       ]);
       expect(toolSystemPrompt(format.syntax, request)).toContain(example);
       const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(format), names: ["function_name"] });
-      const reply = new AssembledMessage();
-      reply.add(parser.push(example));
-      expect(reply.toolCalls, format.name).toHaveLength(1);
+      const response = new AssembledMessage();
+      response.add(parser.push(example));
+      expect(response.toolCalls, format.name).toHaveLength(1);
     }
   });
 

@@ -105,10 +105,10 @@ function parse(format: (typeof TOOL_FORMATS)[number], text: string, constrained:
     names: tools.map((tool) => tool.name),
     constrained,
   });
-  const reply = new AssembledMessage();
-  for (const ch of text) reply.add(parser.push(ch));
-  reply.add(parser.flush());
-  return reply;
+  const response = new AssembledMessage();
+  for (const ch of text) response.add(parser.push(ch));
+  response.add(parser.flush());
+  return response;
 }
 
 describe.each(TOOL_FORMATS)("$name", (format) => {

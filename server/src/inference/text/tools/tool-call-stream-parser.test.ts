@@ -42,7 +42,7 @@ function joined(events: readonly ToolCallEvent[]): ToolCallEvent[] {
   return result;
 }
 
-function reply(events: readonly ToolCallEvent[]): AssembledMessage {
+function response(events: readonly ToolCallEvent[]): AssembledMessage {
   const assembled = new AssembledMessage();
   assembled.add(events);
   return assembled;
@@ -50,7 +50,7 @@ function reply(events: readonly ToolCallEvent[]): AssembledMessage {
 
 /** The output as text and [name, arguments] pairs. */
 function summary(events: readonly ToolCallEvent[]): { content: string; calls: string[][] } {
-  const { content, toolCalls: calls } = reply(events);
+  const { content, toolCalls: calls } = response(events);
   return { content, calls: calls.map((call) => [call.name, call.arguments]) };
 }
 
@@ -351,7 +351,7 @@ describe("the parser", () => {
   test("gives each call a different id of call_ and 24 letters and digits", () => {
     const text = formatToolCalls(formatOf("hermes").syntax, Array(50).fill({ name: "get", arguments: "{}" }));
     const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
-    const { toolCalls: calls } = reply([...parser.push(text), ...parser.flush()]);
+    const { toolCalls: calls } = response([...parser.push(text), ...parser.flush()]);
     expect(new Set(calls.map((c) => c.id)).size).toBe(50);
     for (const { id } of calls) expect(id).toMatch(/^call_[A-Za-z0-9]{24}$/);
   });
@@ -360,7 +360,7 @@ describe("the parser", () => {
 describe("the parser holds back", () => {
   test("only text that may begin a call", () => {
     const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
-    const sent = (text: string): string => reply(parser.push(text)).content;
+    const sent = (text: string): string => response(parser.push(text)).content;
     expect(sent("\n")).toBe("");
     expect(sent("a")).toBe("\na");
     expect(sent(" <")).toBe(" ");
@@ -382,7 +382,7 @@ describe("the parser holds back", () => {
         let sent = "";
         for (const piece of pieces) {
           all += piece;
-          sent += reply(parser.push(piece)).content;
+          sent += response(parser.push(piece)).content;
           if (all.trim() !== "") expect(sent).toBe(all);
         }
       }),
