@@ -1,14 +1,13 @@
 import { type Dfa, intersectAutomata } from "./automata/dfa.ts";
 import { complementAutomaton, patternAutomaton } from "./automata/nfa.ts";
 import type { Pattern } from "./automata/pattern-parser.ts";
-import { EMPTY, printRules, type Rules } from "./gbnf/expression.ts";
+import { EMPTY, mapRefs, printRules, type Rules } from "./gbnf/expression.ts";
 import { lowerAndCheck } from "./gbnf/grammar.ts";
 import { GrammarCheckError } from "./gbnf/lowered-grammar.ts";
 import { GBNF_LIMITS, GrammarError, parseRules } from "./gbnf/parser.ts";
 import { compileSchema } from "./json-schema/compile-schema.ts";
 import { dfaToExpr, writeUnescaped } from "./json-schema/dfa-to-grammar.ts";
 import { SchemaError } from "./json-schema/schema-error.ts";
-import { mapRefs } from "./json-schema/simplify-rules.ts";
 
 /** A grammar composed of literals, schemas and named expressions. */
 export interface CompositeGrammar {

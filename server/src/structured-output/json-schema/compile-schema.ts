@@ -1,11 +1,11 @@
-import { alt, type Expr, NEVER, printRules, ref, text } from "../gbnf/expression.ts";
+import { alt, type Expr, NEVER, printRules, ref, refsOf, text } from "../gbnf/expression.ts";
 import { lowerAndCheck } from "../gbnf/grammar.ts";
 import { GrammarCheckError } from "../gbnf/lowered-grammar.ts";
 import { compileArray, compileObject } from "./compile-containers.ts";
 import type { CompileContext } from "./compile-context.ts";
 import { compileNumber, compileString } from "./compile-scalars.ts";
 import { wordsToExpr } from "./dfa-to-grammar.ts";
-import { GrammarRules, refsOf } from "./grammar-rules.ts";
+import { GrammarRules } from "./grammar-rules.ts";
 import { jsonText } from "./json-text.ts";
 import { type SchemaAlternative, SchemaAlternatives } from "./schema-alternatives.ts";
 import {
