@@ -13,11 +13,8 @@ import { itemSchemas } from "./validate.ts";
 
 /** An expression for the arrays that fit all the schemas. */
 export function compileArray(schemas: readonly JsonObject[], context: CompileContext): Expr {
-  let [min, max] = countBounds(schemas, "Items", context);
+  const [min, max] = countBounds(schemas, "Items", context);
   const prefixItemCount = Math.max(0, ...schemas.map(prefixLength));
-  // Closed by default, as objects are: without a keyword for further items there are only the listed ones.
-  if (prefixItemCount > 0 && schemas.every(hasNoRestKeyword))
-    max = Math.min(max ?? Infinity, Math.max(prefixItemCount, min));
   if (max !== null && max < min) return NEVER;
   if (max === null || max > 1) {
     for (const schema of schemas)
@@ -58,11 +55,6 @@ function firstAndMore(item: Expr, [min, max]: [number, number | null], { rules }
 
 function prefixLength({ items, prefixItems }: JsonObject): number {
   return Array.isArray(items) ? items.length : Array.isArray(prefixItems) ? prefixItems.length : 0;
-}
-
-function hasNoRestKeyword(schema: JsonObject): boolean {
-  const keyword = Array.isArray(schema["items"]) ? "additionalItems" : "items";
-  return !(keyword in schema) && !("unevaluatedItems" in schema);
 }
 
 /** Most patterns of property names: n patterns have 2^n combinations. */

@@ -201,15 +201,19 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
   [{ type: "string", pattern: "(a+)+b" }, ["aab", "xaby"], ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "b"]],
   [
     { type: "string", format: "date" },
-    ["2024-02-29", "2000-02-29", "2023-12-31"],
-    ["2023-02-29", "1900-02-29", "2023-4-1"],
+    ["2024-02-29", "2000-02-29", "2023-12-31", "0001-01-01", "1000-01-01", "0400-02-29"],
+    ["2023-02-29", "1900-02-29", "2023-4-1", "0000-01-01", "0000-02-29"],
   ],
   [
     { type: "string", format: "date-time" },
-    ["2024-02-29T23:59:59.123Z", "2024-01-01T00:00:00+05:30"],
-    ["2024-01-01 00:00:00Z", "2024-01-01T24:00:00Z"],
+    ["2024-02-29T23:59:59.123Z", "2024-01-01T00:00:00+05:30", "2016-12-31t23:59:60z"],
+    ["2024-01-01 00:00:00Z", "2024-01-01T24:00:00Z", "0000-01-01T00:00:00Z"],
   ],
-  [{ type: "string", format: "time" }, ["12:00:00Z", "23:59:59.5-01:00"], ["12:00", "24:00:00Z"]],
+  [
+    { type: "string", format: "time" },
+    ["12:00:00Z", "23:59:59.5-01:00", "23:59:60.25z", "23:59:60+00:00"],
+    ["12:00", "24:00:00Z", "22:59:60Z", "23:59:60+01:00"],
+  ],
   [{ type: "string", format: "uuid" }, ["123e4567-e89b-12d3-a456-426614174000"], ["123e4567"]],
   [{ type: "string", format: "email" }, ["a.b+c@ex-ample.co.uk"], ["a@b", "@b.c", "a b@c.d"]],
   [{ type: "string", format: "ipv4" }, ["0.0.0.0", "255.249.99.1"], ["256.0.0.1", "1.2.3"]],
@@ -220,8 +224,55 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
   ],
   [
     { type: "string", format: "uri" },
-    ["https://example.com:8080/a%20b?q=1#x", "mailto:a@b.c"],
-    ["example.com", "http://a b"],
+    [
+      "https://example.com:8080/a%20b?q=1#x",
+      "mailto:a@b.c",
+      "ftp://user:pass@example.com/x",
+      "http://[2001:db8::1]:80/",
+      "file:///etc/hosts",
+      "file:///",
+    ],
+    ["example.com", "http://a b", "http://[1.2]/", "http:///x"],
+  ],
+  [
+    { type: "string", format: "hostname" },
+    [`${"a".repeat(63)}.example.com`, "a.b.c.d.e.f"],
+    [`${"a".repeat(64)}.com`, "-a.com", "a..b"],
+  ],
+  // A reference and an anchor belong to the nearest $id.
+  [
+    {
+      $id: "https://example.com/root",
+      $defs: {
+        inner: {
+          $id: "inner",
+          $defs: { value: { type: "integer" }, named: { $anchor: "named", type: "boolean" } },
+          prefixItems: [{ $ref: "#/$defs/value" }, { $ref: "#named" }],
+          items: false,
+        },
+        value: { type: "string" },
+        named: { $anchor: "named", type: "null" },
+      },
+      type: "object",
+      properties: {
+        a: { $ref: "inner" },
+        b: { $ref: "#/$defs/value" },
+        c: { $ref: "#named" },
+        d: { $ref: "https://example.com/inner#named" },
+      },
+    },
+    [{ a: [1, true], b: "x", c: null, d: false }],
+    [{ a: ["x"] }, { a: [1, null] }, { b: 1 }, { c: true }, { d: null }],
+  ],
+  [
+    {
+      $defs: {
+        a: { $id: "urn:x:a", $defs: { b: { const: 1 } }, type: "array", items: { $ref: "#/$defs/b" } },
+      },
+      $ref: "urn:x:a",
+    },
+    [[], [1]],
+    [[2]],
   ],
   [{ type: "integer", minimum: -5, maximum: 120 }, [-5, 0, 99, 120], [-6, 121, 1.5]],
   [
@@ -242,8 +293,8 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
   [{ type: "array", minItems: 0, maxItems: 0 }, [[]], [[1]]],
   [
     { type: "array", prefixItems: [{ type: "string" }, { type: "integer" }] },
-    [[], ["a"], ["a", 1]],
-    [["a", 1, 2], [1]],
+    [[], ["a"], ["a", 1], ["a", 1, null, {}]],
+    [["a", "b"], [1]],
   ],
   [
     { type: "array", prefixItems: [{ type: "string" }], items: { type: "boolean" }, minItems: 2 },
@@ -369,6 +420,13 @@ describe("the grammar of a schema", () => {
     checkSamples(schema, 20, 1);
   });
 
+  test("enforces patterns that are valid only without the flag u", () => {
+    const { grammar, unenforced } = compileSchema({ type: "string", pattern: '^\\:[^\\\\\\"]*$' });
+    expect(unenforced).toEqual([]);
+    expect(allows(grammar, '":ab"')).toBe(true);
+    for (const text of ['"ab"', '":a\\"', '"\\:"']) expect(allows(grammar, text)).toBe(false);
+  });
+
   test("enforces `items` lists and boolean exclusive bounds of older drafts", () => {
     const schema = {
       type: "array",
@@ -477,6 +535,7 @@ describe("the grammar of a schema", () => {
     [{ type: "object", required: ["a"], unevaluatedProperties: false }, ""],
     [{ $ref: "#/$defs/missing" }, "/$ref"],
     [{ $ref: "https://example.com/schema" }, "/$ref"],
+    [{ $defs: { a: { $id: "a", $ref: "#/$defs/b" }, b: {} }, $ref: "a" }, "/$defs/a/$ref"],
     [{ $ref: "#" }, ""],
     [{ enum: [1, 2, 3], anyOf: [{ $ref: "#" }, { $ref: "#" }, { type: "string" }] }, ""],
     [{ $defs: { a: { $ref: "#/$defs/b" }, b: { $ref: "#/$defs/a" } }, $ref: "#/$defs/a" }, ""],

@@ -139,7 +139,7 @@ export class InstanceValidator {
       result === null ? VALID : result.length === 0 ? null : [{ schema, keyword }];
     const checks: (() => ValidationResult)[] = [];
     if (typeof schema["$ref"] === "string") {
-      const target = this.#document.resolve(schema["$ref"], this.#document.pointerOf(schema));
+      const target = this.#document.resolve(schema);
       checks.push(() => fits(target));
     }
     checks.push(() => validateAll(list("allOf"), fits));
@@ -260,7 +260,7 @@ export class InstanceValidator {
         if (typeof part === "boolean") continue;
         const { $ref, allOf = [], anyOf = [], oneOf = [] } = part;
         for (const list of [allOf, anyOf, oneOf]) for (const option of list as Schema[]) parts.add(option);
-        if (typeof $ref === "string") parts.add(this.#document.resolve($ref, this.#document.pointerOf(part)));
+        if (typeof $ref === "string") parts.add(this.#document.resolve(part));
       }
       this.#subschemas.set(schema, parts);
     }
