@@ -32,7 +32,7 @@ export function runCompileJob({ kind, text }: CompileJob): CompileResult {
   }
 }
 
-/** The result of a job that exceeded its time or memory. */
+/** The result of a job that exceeded its CPU time or memory. */
 export function tooComplexResult(kind: CompileJob["kind"]): CompileResult {
   if (kind !== "gbnf") return { ok: false, kind: "schema", path: "", problem: "The schema is too complex." };
   const message = "line 1, column 1: the grammar is too complex; expected a simpler one";

@@ -1,6 +1,6 @@
 import type { EngineModelInfo } from "../../engine/engine.ts";
-import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
+import type { PromptPlanRequest } from "../text/operation.ts";
 import { ChatOutputParser } from "../text/output-parser.ts";
 import { maxTokensOf } from "../text/parameters.ts";
 import type { PromptPlan } from "../text/prompt-plan.ts";
@@ -18,7 +18,7 @@ import {
 } from "../text/reasoning/history.ts";
 import { parseReasoningSettings } from "../text/reasoning/settings.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
-import { compileOutputConstraint } from "../text/response-format.ts";
+import { compileOutputConstraint, type OutputConstraint } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/template/chat-template.ts";
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
@@ -68,21 +68,15 @@ function templateTraitsOf(model: EngineModelInfo, templateOverride: string | nul
   return traits;
 }
 
-/**
- * @param templateOverride replaces the model's own chat template; null: the model's own is used.
- * @throws AppError BAD_REQUEST naming the field.
- */
-export async function planChatPrompt(
-  body: ChatCompletionRequest,
-  replica: ReplicaLease,
-  templateOverride: string | null,
-): Promise<PromptPlan> {
+/** @throws AppError BAD_REQUEST naming the field. */
+export async function planChatPrompt(request: PromptPlanRequest<ChatCompletionRequest>): Promise<PromptPlan> {
+  const { body, replica, chatTemplate, accountId } = request;
   const tools = parseToolRequest(body);
   const conversation = toConversation(body);
   if (replica.capabilities.rendersChat) {
-    return await planRemoteTemplate({ body, replica, conversation, tools });
+    return await planRemoteTemplate({ body, replica, accountId, conversation, tools });
   }
-  const { template, tools: format, reasoning } = templateTraitsOf(replica.model, templateOverride);
+  const { template, tools: format, reasoning } = templateTraitsOf(replica.model, chatTemplate);
   const settings = parseReasoningSettings(body, {
     reasons: reasoning !== null,
     maxTokens: maxTokensOf(body),
@@ -112,7 +106,7 @@ export async function planChatPrompt(
   const { text: prompt, plain } = await renderConversation(included);
   checkHistoryRendered(prompt, included, settings.history);
   const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
-  const constraint = await compileChatConstraint(body, tools, format);
+  const constraint = await compileChatConstraint({ body, tools, format, accountId });
   const thinks = reasoning !== null && settings.enabled;
   return {
     // A template writes the start token itself when the model needs one.
@@ -146,12 +140,18 @@ export async function planChatPrompt(
 }
 
 /** The constraint of the output: the request's schema or grammar, or the syntax of tool calls. Null: unconstrained. */
-async function compileChatConstraint(
-  body: ChatCompletionRequest,
-  tools: ToolRequest | null,
-  format: SelectedToolFormat,
-): Promise<{ grammar: string; unenforced: readonly string[] } | null> {
-  const constraint = await compileOutputConstraint(body);
+async function compileChatConstraint({
+  body,
+  tools,
+  format,
+  accountId,
+}: {
+  body: ChatCompletionRequest;
+  tools: ToolRequest | null;
+  format: SelectedToolFormat;
+  accountId: string;
+}): Promise<OutputConstraint | null> {
+  const constraint = await compileOutputConstraint(body, accountId);
   if (tools === null) return constraint;
   if (constraint !== null) {
     throw badRequest(
@@ -161,7 +161,7 @@ async function compileChatConstraint(
   }
   // When the model may choose, only a strict tool needs a grammar.
   if (tools.choice.kind === "auto" && !tools.tools.some((tool) => tool.strict)) return null;
-  return toolCallConstraint(tools, format.format.syntax);
+  return toolCallConstraint(tools, format.format.syntax, accountId);
 }
 
 function createToolCallParser(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallStreamParser {

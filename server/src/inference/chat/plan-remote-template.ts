@@ -22,6 +22,7 @@ const TOKENS_AROUND_MESSAGE = 16;
 interface RemoteChat {
   body: ChatCompletionRequest;
   replica: ReplicaLease;
+  accountId: string;
   conversation: readonly ConversationMessage[];
   /** Null: the request offers no tools. */
   tools: ToolRequest | null;
@@ -48,7 +49,7 @@ export async function planRemoteTemplate(chat: RemoteChat): Promise<PromptPlan> 
           estimateTokens({ ...chat, conversation: part }, limit),
         );
   const messages = included.map(toChatMessage);
-  const constraint = await compileOutputConstraint(body);
+  const constraint = await compileOutputConstraint(body, chat.accountId);
   const json = features.includes("grammar") ? null : requestedJson(body);
   const input: ChatInput = { kind: "chat", messages };
   if (tools !== null) input.tools = toChatTools(tools);

@@ -40,7 +40,12 @@ export function textEndpoint<Body extends TextParameters>(operation: TextOperati
     sessionKey: (body) => body.prompt_cache_key ?? body.user ?? undefined,
     promptPrefix: operation.promptPrefix,
     async serve(request) {
-      const plan = await operation.planPrompt(request.body, request.replica, request.route.chatTemplate);
+      const plan = await operation.planPrompt({
+        body: request.body,
+        replica: request.replica,
+        chatTemplate: request.route.chatTemplate,
+        accountId: request.record.accountId,
+      });
       if (plan.responseHeaders.length > 0) request.headers = [...request.headers, ...plan.responseHeaders];
       const writer = new ResponseWriter(operation.serializer, request, plan);
       const end = await writer.generate();

@@ -44,16 +44,18 @@ export interface OutputConstraintParameters {
 
 /**
  * Compiles the request's constraint of the output; null: the output is unconstrained.
+ * @param accountId the account whose request it is: accounts take turns at the compiler.
  * @throws AppError BAD_REQUEST naming the field. For an invalid schema or grammar the message says where and why.
  */
 export async function compileOutputConstraint(
   p: OutputConstraintParameters,
+  accountId: string,
 ): Promise<OutputConstraint | null> {
   const format = p.response_format ?? null;
   if (p.forced_generation != null) {
     if (format !== null)
       throw badRequest("forced_generation", "Set forced_generation or response_format, not both.");
-    const builder = new GrammarBuilder();
+    const builder = new GrammarBuilder(accountId);
     return withErrorField("forced_generation", () =>
       builder.finish(builder.literal(p.forced_generation as string)),
     );
@@ -63,15 +65,18 @@ export async function compileOutputConstraint(
     const path = "response_format.grammar";
     if (format.grammar == null) throw badRequest(path, `${path} is required.`);
     const source = format.grammar;
-    return withErrorField(path, async () => ({ grammar: await grammarFromGbnf(source), unenforced: [] }));
+    return withErrorField(path, async () => ({
+      grammar: await grammarFromGbnf(source, accountId),
+      unenforced: [],
+    }));
   }
   if (format.type === "json_object") {
     if (format.schema == null) return { grammar: ANY_JSON_OBJECT, unenforced: [] };
     const path = "response_format.schema";
-    return withErrorField(path, () => grammarForSchema(parseSchemaText(format.schema, path)));
+    return withErrorField(path, () => grammarForSchema(parseSchemaText(format.schema, path), accountId));
   }
   const { schema, strict, path } = unwrapJsonSchema(format);
-  const constraint = await withErrorField(path, () => grammarForSchema(schema));
+  const constraint = await withErrorField(path, () => grammarForSchema(schema, accountId));
   if (strict && constraint.unenforced.length > 0) {
     throw badRequest(path, `strict: these keywords can't be enforced: ${constraint.unenforced.join(", ")}.`);
   }

@@ -14,8 +14,9 @@ import type { ToolCallSyntax } from "./tools/tool-call-syntax.ts";
 export async function toolCallConstraint(
   request: ToolRequest,
   syntax: ToolCallSyntax,
+  accountId: string,
 ): Promise<OutputConstraint> {
-  const builder = new GrammarBuilder();
+  const builder = new GrammarBuilder(accountId);
   const calls = toolCallGrammar(syntax, request, builder);
   const root =
     request.choice.kind === "auto" ? `${builder.textWithout(toolCallsPrefix(syntax))} (${calls})?` : calls;
