@@ -1,8 +1,13 @@
-import { compileCompositeGrammar } from "./composite-grammar.ts";
+import { type CompositeGrammar, compileCompositeGrammar } from "./composite-grammar.ts";
 import { parseGbnf } from "./gbnf/grammar.ts";
 import { GrammarError } from "./gbnf/parser.ts";
 import { compileSchema } from "./json-schema/compile-schema.ts";
+import { parseExactJson } from "./json-schema/exact-json.ts";
+import { SCHEMA_LIMITS } from "./json-schema/schema-document.ts";
 import { SchemaError } from "./json-schema/schema-error.ts";
+
+/** A composite grammar holds its schemas two levels down. */
+const MAX_JSON_DEPTH = SCHEMA_LIMITS.maxDepth + 2;
 
 /** A text to compile: a JSON schema, a composite grammar as JSON, or a GBNF grammar to check. */
 export interface CompileJob {
@@ -20,8 +25,11 @@ export type CompileResult =
 export function runCompileJob({ kind, text }: CompileJob): CompileResult {
   try {
     if (kind === "gbnf") return { ok: true, grammar: parseGbnf(text).text, unenforced: [] };
-    if (kind === "parts") return { ok: true, ...compileCompositeGrammar(JSON.parse(text)) };
-    return { ok: true, ...compileSchema(JSON.parse(text)) };
+    const value = parseExactJson(text, MAX_JSON_DEPTH);
+    if (kind === "parts") {
+      return { ok: true, ...compileCompositeGrammar(value as unknown as CompositeGrammar) };
+    }
+    return { ok: true, ...compileSchema(value) };
   } catch (error) {
     if (error instanceof SchemaError) {
       return { ok: false, kind: "schema", path: error.path, problem: error.problem };

@@ -12,6 +12,7 @@ import { GrammarRules } from "./json-schema/grammar-rules.ts";
 import { measureJson, SCHEMA_LIMITS, type SchemaLimits } from "./json-schema/schema-document.ts";
 import { SchemaError } from "./json-schema/schema-error.ts";
 import { ResultCache } from "./result-cache.ts";
+import { schemaText } from "./schema-text.ts";
 
 export interface CompiledGrammar {
   /** GBNF with the rule `root`, checked. */
@@ -114,13 +115,13 @@ export class GrammarCompiler {
   /** @throws SchemaError; AppError UNAVAILABLE */
   async compileSchema(schema: unknown, accountId: string): Promise<CompiledGrammar> {
     const values = measureJson(schema, SCHEMA_LIMITS);
-    return this.#compile({ kind: "schema", text: JSON.stringify(schema) }, values, accountId);
+    return this.#compile({ kind: "schema", text: schemaText(schema) }, values, accountId);
   }
 
   /** @throws SchemaError; GrammarError; AppError UNAVAILABLE */
   async compileComposite(parts: CompositeGrammar, accountId: string): Promise<CompiledGrammar> {
     const values = measureJson(parts, COMPOSITE_LIMITS);
-    return this.#compile({ kind: "parts", text: JSON.stringify(parts) }, values, accountId);
+    return this.#compile({ kind: "parts", text: compositeText(parts) }, values, accountId);
   }
 
   /** @throws GrammarError; AppError UNAVAILABLE */
@@ -162,6 +163,14 @@ export class GrammarCompiler {
     }
     return running;
   }
+}
+
+/** As JSON.stringify writes it, but with the clients' own texts of their schemas. */
+function compositeText({ rules, schemas, texts }: CompositeGrammar): string {
+  const members = Object.entries(schemas).map(
+    ([name, schema]) => `${JSON.stringify(name)}:${schemaText(schema)}`,
+  );
+  return `{"rules":${JSON.stringify(rules)},"schemas":{${members.join()}},"texts":${JSON.stringify(texts)}}`;
 }
 
 interface CompileRequest {

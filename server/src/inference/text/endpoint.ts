@@ -1,3 +1,4 @@
+import { rememberSchemaTexts } from "../../structured-output/schema-text.ts";
 import type { Endpoint } from "../pipeline/endpoint.ts";
 import { parseLogprobFormat } from "./logprobs.ts";
 import type { TextOperation } from "./operation.ts";
@@ -25,8 +26,9 @@ export function textEndpoint<Body extends TextParameters>(operation: TextOperati
       invalid_bias: "logit_bias",
       invalid_prediction: "speculation",
     },
-    parse(json) {
+    parse(json, text) {
       const body = operation.parse(json);
+      if (text !== undefined) rememberSchemaTexts(body, text);
       checkCombinations(body);
       parseLogprobFormat(body);
       return body;

@@ -8,6 +8,7 @@ import {
   grammarFromGbnf,
 } from "../../structured-output/grammar-compiler.ts";
 import { SchemaError } from "../../structured-output/json-schema/schema-error.ts";
+import { parseSchema } from "../../structured-output/schema-text.ts";
 import { optional } from "./optional.ts";
 
 const jsonSchema = Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.String()]);
@@ -119,7 +120,7 @@ function unwrapJsonSchema(format: ResponseFormat): { schema: unknown; strict: bo
 function parseSchemaText(schema: unknown, path: string): unknown {
   if (typeof schema !== "string") return schema;
   try {
-    return JSON.parse(schema);
+    return parseSchema(schema);
   } catch (cause) {
     throw new AppError("BAD_REQUEST", `${path} is not valid JSON.`, { param: path, cause });
   }

@@ -4,6 +4,7 @@ import { alt, EMPTY, type Expr, isNever, NEVER, repeat, seq, text } from "../gbn
 import { type CompileContext, reportUnenforcedKeywords } from "./compile-context.ts";
 import { automatonForPattern, countBounds } from "./compile-scalars.ts";
 import { dfaToExpr, writeJsonEscaped } from "./dfa-to-grammar.ts";
+import { memberNames } from "./exact-json.ts";
 import { COLON, COMMA } from "./grammar-rules.ts";
 import { stringText } from "./json-text.ts";
 import { objectExpr, type PropertyPair } from "./object-grammar.ts";
@@ -72,7 +73,7 @@ export function compileObject(schemas: readonly JsonObject[], context: CompileCo
   const required = new Set(schemas.flatMap((schema) => (schema["required"] as string[] | undefined) ?? []));
   const names = new Set(
     schemas
-      .flatMap(({ properties }) => (isObject(properties) ? Object.keys(properties) : []))
+      .flatMap(({ properties }) => (isObject(properties) ? memberNames(properties) : []))
       .concat([...required]),
   );
   const pairs: PropertyPair[] = [...names].map((name) => {

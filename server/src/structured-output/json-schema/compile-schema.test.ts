@@ -7,6 +7,7 @@ import { possiblyValid } from "../../../test/harness/possibly-valid.ts";
 import { parseGbnf } from "../gbnf/grammar.ts";
 import { allows, sample, seededRandom } from "../gbnf/testing.ts";
 import { compileSchema } from "./compile-schema.ts";
+import { parseExactJson } from "./exact-json.ts";
 import { jsonText } from "./json-text.ts";
 import type { Json } from "./schema-document.ts";
 import { SchemaError } from "./schema-error.ts";
@@ -47,6 +48,8 @@ const bound = fc.oneof(
   fc.integer({ min: -200, max: 200 }),
   fc.constantFrom(0, 0.5, -0.25, 1e-7, 1.5e3, 99.99, 2 ** 31, 9007199254740991, -1e15, 1e20),
 );
+/** Whole numbers beyond 2^53 are enforced exactly, but Ajv rounds them onto an excluded bound. */
+const exclusiveBound = bound.filter((value) => Math.abs(value) <= Number.MAX_SAFE_INTEGER);
 const PATTERNS = [
   "^[a-z]{2,4}$",
   "foo",
@@ -90,7 +93,11 @@ const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie
     }),
     subset({ type: fc.constant("string"), format: fc.constantFrom(...FORMATS) }),
     subset({ type: fc.constantFrom("number", "integer"), minimum: bound, maximum: bound }),
-    subset({ type: fc.constantFrom("number", "integer"), exclusiveMinimum: bound, exclusiveMaximum: bound }),
+    subset({
+      type: fc.constantFrom("number", "integer"),
+      exclusiveMinimum: exclusiveBound,
+      exclusiveMaximum: exclusiveBound,
+    }),
     subset({
       type: fc.constantFrom("number", "integer"),
       multipleOf: fc.constantFrom(1, 2, 5, 0.5, 0.25, 10, 0.01),
@@ -281,6 +288,8 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
     [0, 1_000_000, -1],
   ],
   [{ type: "number", minimum: -0.5, maximum: 2.25 }, [-0.5, 0, 2.25, 2.2, -0.4999], [-0.51, 2.26, 3]],
+  [{ type: "number", minimum: 0, maximum: 1e20 }, [0.5, 123.456, 12345678.25, 1e20], [-1]],
+  [{ type: "number", minimum: -1e15, maximum: 1e9 }, [-0.000123, -123456789012.345, 1e9], [1e9 + 0.5]],
   [{ type: "number", exclusiveMinimum: 0 }, [0.001, 1, 1e14], [0, -1]],
   [{ type: "integer", multipleOf: 7, minimum: 0, maximum: 1_000 }, [0, 7, 994], [1, 995, 1_001]],
   [{ type: "number", multipleOf: 0.25 }, [0.25, -3.75, 12], [0.3, 0.125]],
@@ -418,6 +427,51 @@ describe("the grammar of a schema", () => {
       expect(allows(grammar, jsonText(value)), jsonText(value).slice(0, 99)).toBe(false);
     expect(allows(grammar, `${jsonText(possible[0]!)} `)).toBe(false);
     checkSamples(schema, 20, 1);
+  });
+
+  test("keeps numbers beyond doubles and the order of its properties as they were declared", () => {
+    const allowsOnly = (schema: string, possible: string[], impossible: string[]): void => {
+      const { grammar, unenforced } = compileSchema(parseExactJson(schema, 100));
+      expect(unenforced).toEqual([]);
+      for (const text of possible) expect(allows(grammar, text), `${schema} ${text}`).toBe(true);
+      for (const text of impossible) expect(allows(grammar, text), `${schema} ${text}`).toBe(false);
+    };
+    allowsOnly('{"const":9007199254740993}', ["9007199254740993"], ["9007199254740992"]);
+    allowsOnly(
+      '{"enum":[12345678901234567890,0.1234567890123456789,"x"],"type":["integer","string"]}',
+      ["12345678901234567890", '"x"'],
+      ["12345678901234567000", "0.1234567890123456789"],
+    );
+    allowsOnly(
+      '{"type":"integer","minimum":9007199254740993,"maximum":9007199254740995}',
+      ["9007199254740993", "9007199254740995"],
+      ["9007199254740992", "9007199254740996"],
+    );
+    allowsOnly(
+      '{"type":"integer","exclusiveMinimum":9007199254740992,"exclusiveMaximum":9007199254740996}',
+      ["9007199254740993", "9007199254740995"],
+      ["9007199254740992", "9007199254740996"],
+    );
+    allowsOnly(
+      '{"enum":[9007199254740993,9007199254740995],"minimum":9007199254740994}',
+      ["9007199254740995"],
+      ["9007199254740993"],
+    );
+    allowsOnly(
+      '{"type":"integer","minimum":0,"format":"uint64"}',
+      ["18446744073709551615"],
+      ["18446744073709551616"],
+    );
+    allowsOnly(
+      '{"type":"object","properties":{"b":{"type":"null"},"10":{"type":"null"},"2":{"type":"null"}},"required":["b","10","2"]}',
+      ['{"b": null, "10": null, "2": null}'],
+      ['{"2": null, "10": null, "b": null}'],
+    );
+    allowsOnly(
+      '{"const":{"z":1,"1":{"5":2,"3":4}}}',
+      ['{"z": 1, "1": {"5": 2, "3": 4}}'],
+      ['{"1": {"3": 4, "5": 2}, "z": 1}'],
+    );
   });
 
   test("enforces patterns that are valid only without the flag u", () => {

@@ -1,3 +1,5 @@
+import { ExactNumber, type JsonNumber } from "./decimal.ts";
+
 /**
  * Formats as patterns of the whole text. Each matches only texts that full validators accept, but not always all of them:
  * `uri`, for example, does not match a scheme with an empty path.
@@ -58,12 +60,17 @@ export const FORMATS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Number formats with their bounds; null: no bounds. */
-export const NUMBER_FORMATS: ReadonlyMap<string, readonly [number, number] | null> = new Map([
+export const NUMBER_FORMATS: ReadonlyMap<string, readonly [JsonNumber, JsonNumber] | null> = new Map<
+  string,
+  readonly [JsonNumber, JsonNumber] | null
+>([
   ["int32", [-(2 ** 31), 2 ** 31 - 1]],
   ["uint32", [0, 2 ** 32 - 1]],
   // Numbers without bounds have 15 digits at most.
   ["int64", null],
-  ["uint64", [0, 2 ** 64]],
+  ["uint64", [0, new ExactNumber("18446744073709551615", { units: 2n ** 64n - 1n, scale: 0 })]],
   ["float", null],
   ["double", null],
 ]);
+
+export const INTEGER_FORMATS: ReadonlySet<string> = new Set(["int32", "uint32", "int64", "uint64"]);

@@ -1,7 +1,8 @@
 import { patternSyntax } from "../automata/pattern-parser.ts";
+import { ExactNumber, isNumber, type JsonNumber } from "./decimal.ts";
 import { SchemaError } from "./schema-error.ts";
 
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type Json = null | boolean | JsonNumber | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
 /** A JSON schema. No value fits `false`; every value fits `true`. */
 export type Schema = boolean | JsonObject;
@@ -33,6 +34,7 @@ export function measureJson(value: unknown, limits: SchemaLimits): number {
       nodes++;
       sizeBytes += 2;
       if (typeof item === "string") sizeBytes += Buffer.byteLength(item);
+      else if (item instanceof ExactNumber) sizeBytes += item.text.length;
       else if (typeof item === "number" && !Number.isFinite(item)) {
         throw new SchemaError("", "The schema holds a number that is not finite.");
       } else if (item !== null && typeof item === "object") {
@@ -55,7 +57,9 @@ export function measureJson(value: unknown, limits: SchemaLimits): number {
 }
 
 export function isObject(value: unknown): value is JsonObject {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
+  return (
+    value !== null && typeof value === "object" && !Array.isArray(value) && !(value instanceof ExactNumber)
+  );
 }
 
 const TYPES = new Set(["null", "boolean", "object", "array", "number", "integer", "string"]);
@@ -281,23 +285,27 @@ function checkKeywords(schema: JsonObject, path: string): void {
     if (!isPattern(key)) fail("patternProperties", "A name in it is not a regular expression.");
   }
   for (const key of COUNTS) {
-    if (key in schema && !(Number.isInteger(schema[key]) && (schema[key] as number) >= 0)) {
+    if (key in schema && !isCount(schema[key]!)) {
       fail(key, "This must be a whole number, not below 0.");
     }
   }
-  for (const key of NUMBERS)
-    if (key in schema && typeof schema[key] !== "number") fail(key, "This must be a number.");
+  for (const key of NUMBERS) if (key in schema && !isNumber(schema[key])) fail(key, "This must be a number.");
   for (const key of ["exclusiveMinimum", "exclusiveMaximum"]) {
-    if (key in schema && !["number", "boolean"].includes(typeof schema[key]))
+    if (key in schema && !isNumber(schema[key]) && typeof schema[key] !== "boolean")
       fail(key, "This must be a number.");
   }
-  if ("multipleOf" in schema && !(typeof schema["multipleOf"] === "number" && schema["multipleOf"] > 0)) {
+  if ("multipleOf" in schema && !(isNumber(schema["multipleOf"]) && Number(schema["multipleOf"]) > 0)) {
     fail("multipleOf", "This must be a number above 0.");
   }
   for (const key of ["uniqueItems", "nullable"]) {
     if (key in schema && typeof schema[key] !== "boolean") fail(key, "This must be true or false.");
   }
   if ("format" in schema && typeof schema["format"] !== "string") fail("format", "A format must be a text.");
+}
+
+function isCount(value: Json): boolean {
+  if (value instanceof ExactNumber) return value.decimal.scale === 0 && value.decimal.units >= 0n;
+  return Number.isInteger(value) && (value as number) >= 0;
 }
 
 function isNames(value: unknown): value is string[] {
