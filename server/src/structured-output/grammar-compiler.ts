@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { FairJobPool } from "../platform/process/fair-job-pool.ts";
 import { JobLimitError } from "../platform/process/job-process.ts";
 import { type CompileJob, type CompileResult, runCompileJob, tooComplexResult } from "./compile-job.ts";
+import type { CompiledGrammar } from "./compiled-grammar.ts";
 import type { CompositeGrammar } from "./composite-grammar.ts";
 import { CompositeGrammarBuilder as Builder } from "./composite-grammar-builder.ts";
 import { printRules } from "./gbnf/expression.ts";
@@ -13,13 +14,6 @@ import { measureJson, SCHEMA_LIMITS, type SchemaLimits } from "./json-schema/sch
 import { SchemaError } from "./json-schema/schema-error.ts";
 import { ResultCache } from "./result-cache.ts";
 import { schemaText } from "./schema-text.ts";
-
-export interface CompiledGrammar {
-  /** GBNF with the rule `root`, checked. */
-  grammar: string;
-  /** JSON pointers of the schema's keywords that the grammar does not enforce. */
-  unenforced: readonly string[];
-}
 
 export interface GrammarCompilerOptions {
   clock: Clock;
@@ -133,6 +127,17 @@ export class GrammarCompiler {
     return unwrap(await this.#result({ job: { kind: "gbnf", text }, inline: false, accountId })).grammar;
   }
 
+  /**
+   * The first of the texts that an output of the grammar can contain; null: none can.
+   * @param grammar a compiled or checked one.
+   * @throws AppError UNAVAILABLE
+   */
+  async findContained({ grammar, texts, accountId }: ContainedTextsRequest): Promise<string | null> {
+    const job: CompileJob = { kind: "stops", text: JSON.stringify([grammar, ...texts]) };
+    const result = await this.#result({ job, inline: false, accountId });
+    return result.ok && result.kind === "stops" ? result.found : null;
+  }
+
   async #compile(job: CompileJob, values: number, accountId: string): Promise<CompiledGrammar> {
     const { text } = job;
     const inline = values <= INLINE_VALUES && text.length <= INLINE_LENGTH && !COSTLY_KEYWORDS.test(text);
@@ -154,7 +159,7 @@ export class GrammarCompiler {
           (result) => this.#cache.set(key, result),
           (error: unknown) => {
             // Not cached: it says how much CPU time the job took here and now, and nothing of the schema.
-            if (error instanceof JobLimitError) return tooComplexResult(job.kind);
+            if (error instanceof JobLimitError) return tooComplexResult(job);
             throw error;
           },
         )
@@ -173,6 +178,12 @@ function compositeText({ rules, schemas, texts }: CompositeGrammar): string {
   return `{"rules":${JSON.stringify(rules)},"schemas":{${members.join()}},"texts":${JSON.stringify(texts)}}`;
 }
 
+export interface ContainedTextsRequest {
+  grammar: string;
+  texts: readonly string[];
+  accountId: string;
+}
+
 interface CompileRequest {
   job: CompileJob;
   /** Runs the job in this process. */
@@ -181,7 +192,10 @@ interface CompileRequest {
 }
 
 function unwrap(result: CompileResult): CompiledGrammar {
-  if (result.ok) return { grammar: result.grammar, unenforced: result.unenforced };
+  if (result.ok) {
+    if (result.kind !== "grammar") throw new TypeError("The result is no grammar.");
+    return result;
+  }
   if (result.kind === "schema") throw new SchemaError(result.path, result.problem);
   throw GrammarError.from(result);
 }
@@ -203,6 +217,14 @@ export function grammarForSchema(schema: unknown, accountId: string): Promise<Co
  */
 export function grammarFromGbnf(text: string, accountId: string): Promise<string> {
   return compiler.checkGbnf(text, accountId);
+}
+
+/**
+ * The first of the texts that an output of a compiled grammar can contain; null: none can.
+ * @throws AppError UNAVAILABLE
+ */
+export function findContainedText(request: ContainedTextsRequest): Promise<string | null> {
+  return compiler.findContained(request);
 }
 
 /** The builder with this process's compiler. */

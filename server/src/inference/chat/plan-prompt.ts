@@ -1,8 +1,9 @@
 import type { EngineModelInfo } from "../../engine/engine.ts";
 import { badRequest } from "../../lib/errors.ts";
+import type { CompiledGrammar } from "../../structured-output/compiled-grammar.ts";
 import type { PromptPlanRequest } from "../text/operation.ts";
 import { ChatOutputParser } from "../text/output-parser.ts";
-import { maxTokensOf } from "../text/parameters.ts";
+import { maxTokensOf, stopsOf } from "../text/parameters.ts";
 import type { PromptPlan } from "../text/prompt-plan.ts";
 import {
   closingText,
@@ -18,8 +19,9 @@ import {
 } from "../text/reasoning/history.ts";
 import { parseReasoningSettings } from "../text/reasoning/settings.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
-import { compileOutputConstraint, type OutputConstraint } from "../text/response-format.ts";
+import { compileOutputConstraint } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
+import { refuseStopInConstraint } from "../text/stop-in-constraint.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/template/chat-template.ts";
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
@@ -130,7 +132,7 @@ export async function planChatPrompt(request: PromptPlanRequest<ChatCompletionRe
           },
         }
       : {}),
-    responseHeaders: schemaWarningHeaders(constraint?.unenforced ?? []),
+    responseHeaders: schemaWarningHeaders(constraint),
     createParser: () =>
       new ChatOutputParser(
         thinks ? new ReasoningSplitter(reasoning, opened) : null,
@@ -150,9 +152,13 @@ async function compileChatConstraint({
   tools: ToolRequest | null;
   format: SelectedToolFormat;
   accountId: string;
-}): Promise<OutputConstraint | null> {
+}): Promise<CompiledGrammar | null> {
   const constraint = await compileOutputConstraint(body, accountId);
-  if (tools === null) return constraint;
+  const stops = stopsOf(body);
+  if (tools === null) {
+    await refuseStopInConstraint({ constraint, stops, accountId });
+    return constraint;
+  }
   if (constraint !== null) {
     throw badRequest(
       "response_format",
@@ -161,7 +167,10 @@ async function compileChatConstraint({
   }
   // When the model may choose, only a strict tool needs a grammar.
   if (tools.choice.kind === "auto" && !tools.tools.some((tool) => tool.strict)) return null;
-  return toolCallConstraint(tools, format.format.syntax, accountId);
+  const calls = await toolCallConstraint(tools, format.format.syntax, accountId);
+  // Where the model may write text, a stop is likelier to be about the text.
+  if (tools.choice.kind !== "auto") await refuseStopInConstraint({ constraint: calls, stops, accountId });
+  return calls;
 }
 
 function createToolCallParser(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallStreamParser {

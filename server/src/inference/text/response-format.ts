@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { AppError, badRequest } from "../../lib/errors.ts";
+import type { CompiledGrammar } from "../../structured-output/compiled-grammar.ts";
 import { GrammarError } from "../../structured-output/gbnf/parser.ts";
 import {
   ANY_JSON_OBJECT,
@@ -30,13 +31,6 @@ export const responseFormat = Type.Object(
 );
 export type ResponseFormat = Static<typeof responseFormat>;
 
-export interface OutputConstraint {
-  /** GBNF with the rule `root`. */
-  grammar: string;
-  /** JSON pointers of the schema's keywords that are not enforced. */
-  unenforced: readonly string[];
-}
-
 /** The request's parameters that constrain the output. */
 export interface OutputConstraintParameters {
   response_format?: ResponseFormat | null;
@@ -51,7 +45,7 @@ export interface OutputConstraintParameters {
 export async function compileOutputConstraint(
   p: OutputConstraintParameters,
   accountId: string,
-): Promise<OutputConstraint | null> {
+): Promise<CompiledGrammar | null> {
   const format = p.response_format ?? null;
   if (p.forced_generation != null) {
     if (format !== null)
@@ -69,10 +63,11 @@ export async function compileOutputConstraint(
     return withErrorField(path, async () => ({
       grammar: await grammarFromGbnf(source, accountId),
       unenforced: [],
+      impliedTypes: [],
     }));
   }
   if (format.type === "json_object") {
-    if (format.schema == null) return { grammar: ANY_JSON_OBJECT, unenforced: [] };
+    if (format.schema == null) return { grammar: ANY_JSON_OBJECT, unenforced: [], impliedTypes: [] };
     const path = "response_format.schema";
     return withErrorField(path, () => grammarForSchema(parseSchemaText(format.schema, path), accountId));
   }

@@ -1,6 +1,7 @@
 import { badRequest } from "../../lib/errors.ts";
+import type { CompiledGrammar } from "../../structured-output/compiled-grammar.ts";
 import { GrammarBuilder } from "../../structured-output/grammar-compiler.ts";
-import { type OutputConstraint, withErrorField } from "./response-format.ts";
+import { withErrorField } from "./response-format.ts";
 import { callableTools, type ToolRequest } from "./tools/definitions.ts";
 import { toolCallsPrefix } from "./tools/tool-call-format.ts";
 import { toolCallGrammar } from "./tools/tool-call-grammar.ts";
@@ -15,7 +16,7 @@ export async function toolCallConstraint(
   request: ToolRequest,
   syntax: ToolCallSyntax,
   accountId: string,
-): Promise<OutputConstraint> {
+): Promise<CompiledGrammar> {
   const builder = new GrammarBuilder(accountId);
   const calls = toolCallGrammar(syntax, request, builder);
   const root =

@@ -570,6 +570,18 @@ describe("the grammar of a schema", () => {
   });
 
   test.each([
+    [{ properties: { a: { minLength: 1 } } }, ["#=object", "#/properties/a=string"]],
+    [{ minimum: 1, pattern: "a" }, ["#=string+number"]],
+    [{ anyOf: [{ required: ["a"] }, { type: "string", minLength: 1 }] }, ["#/anyOf/0=object"]],
+    [{ title: "anything" }, []],
+    [{ enum: [1, "a"], minimum: 0 }, []],
+    [{ type: ["object", "null"], properties: { a: true } }, []],
+    [{ allOf: [{ type: "object" }, { properties: {} }] }, []],
+  ])("of %j lists the types that it implies without saying so", (schema, implied) => {
+    expect(compileSchema(schema).impliedTypes.sort()).toEqual(implied.sort());
+  });
+
+  test.each([
     [false, ""],
     [3, ""],
     [{ type: "text" }, "/type"],

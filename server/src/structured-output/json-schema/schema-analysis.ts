@@ -82,6 +82,11 @@ export function generatedTypes(schemas: SchemaConjunction): Set<JsonType> {
   return implied.size === 0 ? declared : implied;
 }
 
+/** Whether the schema has a keyword that is about values of one type. */
+export function impliesType(schema: JsonObject): boolean {
+  return Object.values(KEYWORDS_BY_TYPE).some((keywords) => keywords.some((key) => key in schema));
+}
+
 /** The values that satisfy every `enum` and `const`; null when there is neither. */
 export function enumeratedValues(schemas: SchemaConjunction): Json[] | null {
   let listed: Map<string, Json> | null = null;
