@@ -25,9 +25,10 @@ export function schemaError(errors: Iterable<SchemaError>): AppError {
     const path = fieldPath(missing.instancePath, name);
     return badRequest(path, `The field ${path} is required.`);
   }
-  const specific = all.filter(
-    (e) => e.keyword !== "anyOf" && (e.params as { type?: string }).type !== "null",
-  );
+  const isNull = (e: SchemaError): boolean => (e.params as { type?: string }).type === "null";
+  const concrete = all.filter((e) => e.keyword !== "anyOf");
+  // Null is an alternative of most fields and not worth a word, but some may be nothing else.
+  const specific = concrete.every(isNull) ? concrete : concrete.filter((e) => !isNull(e));
   const depth = (e: SchemaError): number => e.instancePath.split("/").length;
   const deepest = specific.reduce(
     (a, b) => (depth(b) > depth(a) ? b : a),

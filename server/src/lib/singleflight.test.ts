@@ -13,7 +13,12 @@ function pending() {
       signal.addEventListener("abort", () => reject(signal.reason));
     });
   };
-  return { starts, work, settle: (value: string) => settle(value), sendMessage: (message: string) => sendMessage(message) };
+  return {
+    starts,
+    work,
+    settle: (value: string) => settle(value),
+    sendMessage: (message: string) => sendMessage(message),
+  };
 }
 
 const { signal } = new AbortController();

@@ -1,10 +1,9 @@
+import type { CompiledGrammar } from "./compiled-grammar.ts";
 import type { CompositeGrammar } from "./composite-grammar.ts";
 import { printExpr, text } from "./gbnf/expression.ts";
 
 /** See `GrammarCompiler.compileComposite`. */
-export type CompileCompositeGrammar = (
-  parts: CompositeGrammar,
-) => Promise<{ grammar: string; unenforced: readonly string[] }>;
+export type CompileCompositeGrammar = (parts: CompositeGrammar) => Promise<CompiledGrammar>;
 
 /**
  * Composes a grammar of parts: a tool call, say, is a literal, arguments that fit a schema, and a literal. Every method
@@ -49,7 +48,7 @@ export class CompositeGrammarBuilder {
    * Compiles the whole grammar. JSON pointers begin with the schema's number, from 0, in the order of the calls of `schema`.
    * @throws SchemaError; GrammarError when the whole is too large or too ambiguous; AppError UNAVAILABLE
    */
-  finish(root: string): Promise<{ grammar: string; unenforced: readonly string[] }> {
+  finish(root: string): Promise<CompiledGrammar> {
     return this.#compile({ ...this.#parts, rules: { ...this.#parts.rules, root } });
   }
 

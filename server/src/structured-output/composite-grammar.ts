@@ -1,14 +1,13 @@
 import { type Dfa, intersectAutomata } from "./automata/dfa.ts";
 import { complementAutomaton, patternAutomaton } from "./automata/nfa.ts";
 import type { Pattern } from "./automata/pattern-parser.ts";
-import { EMPTY, printRules, type Rules } from "./gbnf/expression.ts";
+import { EMPTY, mapRefs, printRules, type Rules } from "./gbnf/expression.ts";
 import { lowerAndCheck } from "./gbnf/grammar.ts";
 import { GrammarCheckError } from "./gbnf/lowered-grammar.ts";
 import { GBNF_LIMITS, GrammarError, parseRules } from "./gbnf/parser.ts";
-import { compileSchema } from "./json-schema/compile-schema.ts";
+import { type CompiledSchema, compileSchema } from "./json-schema/compile-schema.ts";
 import { dfaToExpr, writeUnescaped } from "./json-schema/dfa-to-grammar.ts";
 import { SchemaError } from "./json-schema/schema-error.ts";
-import { mapRefs } from "./json-schema/simplify-rules.ts";
 
 /** A grammar composed of literals, schemas and named expressions. */
 export interface CompositeGrammar {
@@ -23,16 +22,18 @@ export interface CompositeGrammar {
 const UNLIMITED = { ...GBNF_LIMITS, maxBytes: Number.POSITIVE_INFINITY };
 
 /**
- * Compiles and joins the parts. JSON pointers in errors and in `unenforced` begin with the schema's number, from 0.
+ * Compiles and joins the parts. JSON pointers in errors, `unenforced` and `impliedTypes` begin with the schema's number, from 0.
  * @throws SchemaError; GrammarError when the whole grammar is too large or too ambiguous
  */
-export function compileCompositeGrammar(parts: CompositeGrammar): { grammar: string; unenforced: string[] } {
+export function compileCompositeGrammar(parts: CompositeGrammar): CompiledSchema {
   const source = Object.entries(parts.rules).map(([name, expr]) => `${name} ::= ${expr}\n`);
   const { rules } = parseRules(source.join(""), UNLIMITED);
   const unenforced: string[] = [];
+  const impliedTypes: string[] = [];
   for (const [index, [name, schema]] of Object.entries(parts.schemas).entries()) {
     const compiled = compilePart(schema, index);
     unenforced.push(...compiled.unenforced.map((pointer) => `/${index}${pointer}`));
+    impliedTypes.push(...compiled.impliedTypes.map((implied) => `#/${index}${implied.slice(1)}`));
     addGrammar(rules, name, compiled.grammar);
   }
   for (const [name, literals] of Object.entries(parts.texts)) addTextWithout(rules, name, literals);
@@ -42,10 +43,10 @@ export function compileCompositeGrammar(parts: CompositeGrammar): { grammar: str
     if (!(error instanceof GrammarCheckError)) throw error;
     throw new GrammarError("", 0, error.message, error.expected);
   }
-  return { grammar: printRules(rules), unenforced };
+  return { grammar: printRules(rules), unenforced, impliedTypes };
 }
 
-function compilePart(schema: unknown, index: number): { grammar: string; unenforced: string[] } {
+function compilePart(schema: unknown, index: number): CompiledSchema {
   try {
     return compileSchema(schema);
   } catch (error) {

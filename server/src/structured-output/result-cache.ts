@@ -30,7 +30,10 @@ export class ResultCache {
 
   /** Stores the result unless it is larger than the whole cache. Returns the result. */
   set(key: string, result: CompileResult): CompileResult {
-    const texts = result.ok ? [result.grammar, ...result.unenforced] : [JSON.stringify(result)];
+    const texts =
+      result.ok && result.kind === "grammar"
+        ? [result.grammar, ...result.unenforced, ...result.impliedTypes]
+        : [JSON.stringify(result)];
     // JavaScript strings take at most two bytes a character; 300 bytes are the entry's own overhead.
     const sizeBytes = 300 + 2 * texts.reduce((sum, text) => sum + text.length, 0);
     const old = this.#entries.get(key);

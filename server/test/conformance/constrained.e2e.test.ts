@@ -83,7 +83,7 @@ describe("structured output", () => {
   });
 
   test("a grammar from the client is followed exactly", async () => {
-    const grammar = 'root ::= "I say " ("yes" | "no") "." ';
+    const grammar = 'root ::= the_answer\nthe_answer ::= "I say " ("yes" | "no") "." \nunused ::= "x"';
     for (const seed of [1, 2, 3, 4]) {
       const response = await chat({ response_format: { type: "grammar", grammar }, seed });
       expect(response.json.choices[0].message.content).toMatch(/^I say (yes|no)\.$/);
@@ -104,6 +104,50 @@ describe("structured output", () => {
       "BAD_REQUEST",
       "response_format.json_schema.schema",
     );
+  });
+
+  test("numbers beyond doubles and the order of property names are as declared", async () => {
+    const schema =
+      '{"type":"object","properties":{"b":{"const":9007199254740993},"2":{"enum":[12345678901234567890]},"1":{"type":"null"}},"required":["b","2","1"]}';
+    const expected = '{"b": 9007199254740993, "2": 12345678901234567890, "1": null}';
+    const parameters = JSON.parse(schema) as object;
+    const tool = { type: "function", function: { name: "act", parameters } };
+    const body = JSON.stringify(chatBody({ response_format: { type: "json_object", schema: parameters } }));
+    const toolBody = JSON.stringify(
+      chatBody({ tools: [tool], tool_choice: "required", parallel_tool_calls: false }),
+    );
+    const send = async (text: string): Promise<Json> => {
+      const response = await fetch(`${hearth.origin}${CHAT}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${hearth.apiKey}`, "content-type": "application/json" },
+        body: text.replace(JSON.stringify(parameters), schema),
+      });
+      return ((await response.json()) as Json).choices[0].message;
+    };
+    expect((await send(body)).content).toBe(expected);
+    expect((await send(toolBody)).tool_calls[0].function.arguments).toBe(expected);
+    const asText = await chat({ response_format: { type: "json_object", schema } });
+    expect(asText.json.choices[0].message.content).toBe(expected);
+  });
+
+  test("a schema without a type says in a header how it is read", async () => {
+    const schema = { properties: { a: { maxLength: 3 } }, required: ["a"] };
+    const reply = await chat({ response_format: { type: "json_object", schema } });
+    expect(reply.headers["x-hearth-schema-implied-types"]).toBe("#=object, #/properties/a=string");
+  });
+
+  test("a stop text that would cut the output off is refused, any other is honoured", async () => {
+    const response_format = { type: "json_object", schema: { enum: ["yes", "no"] } };
+    const content = async (extra: object): Promise<string> =>
+      (await chat({ response_format, ...extra })).json.choices[0].message.content;
+    expect(await content({ stop: ["\nObservation:", "}"] })).toMatch(/^"(yes|no)"$/);
+    expectError(
+      await post(hearth, CHAT, chatBody({ response_format, stop: ["x", "es"] })),
+      "BAD_REQUEST",
+      "stop",
+    );
+    const completion = { model: MODEL, prompt: "Say:", response_format, stop: "o" };
+    expectError(await post(hearth, COMPLETIONS, completion), "BAD_REQUEST", "stop");
   });
 
   test.each<[string, object, string, RegExp]>([

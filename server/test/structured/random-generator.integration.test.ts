@@ -95,7 +95,7 @@ async function generate(
   { schema, seed, spareTokens }: TestCase,
   budget: (grammar: LoweredGrammar) => number,
 ): Promise<Output | null> {
-  const compiled = await grammarForSchema(schema).catch((error) => {
+  const compiled = await grammarForSchema(schema, "acme").catch((error) => {
     if (error instanceof SchemaError) return null;
     throw error;
   });

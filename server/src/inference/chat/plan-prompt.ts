@@ -1,8 +1,9 @@
 import type { EngineModelInfo } from "../../engine/engine.ts";
-import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
+import type { CompiledGrammar } from "../../structured-output/compiled-grammar.ts";
+import type { PromptPlanRequest } from "../text/operation.ts";
 import { ChatOutputParser } from "../text/output-parser.ts";
-import { maxTokensOf } from "../text/parameters.ts";
+import { maxTokensOf, stopsOf } from "../text/parameters.ts";
 import type { PromptPlan } from "../text/prompt-plan.ts";
 import {
   closingText,
@@ -20,6 +21,7 @@ import { parseReasoningSettings } from "../text/reasoning/settings.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
 import { compileOutputConstraint } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
+import { refuseStopInConstraint } from "../text/stop-in-constraint.ts";
 import { type ChatTemplate, createChatTemplate } from "../text/template/chat-template.ts";
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
@@ -68,21 +70,15 @@ function templateTraitsOf(model: EngineModelInfo, templateOverride: string | nul
   return traits;
 }
 
-/**
- * @param templateOverride replaces the model's own chat template; null: the model's own is used.
- * @throws AppError BAD_REQUEST naming the field.
- */
-export async function planChatPrompt(
-  body: ChatCompletionRequest,
-  replica: ReplicaLease,
-  templateOverride: string | null,
-): Promise<PromptPlan> {
+/** @throws AppError BAD_REQUEST naming the field. */
+export async function planChatPrompt(request: PromptPlanRequest<ChatCompletionRequest>): Promise<PromptPlan> {
+  const { body, replica, chatTemplate, accountId } = request;
   const tools = parseToolRequest(body);
   const conversation = toConversation(body);
   if (replica.capabilities.rendersChat) {
-    return await planRemoteTemplate({ body, replica, conversation, tools });
+    return await planRemoteTemplate({ body, replica, accountId, conversation, tools });
   }
-  const { template, tools: format, reasoning } = templateTraitsOf(replica.model, templateOverride);
+  const { template, tools: format, reasoning } = templateTraitsOf(replica.model, chatTemplate);
   const settings = parseReasoningSettings(body, {
     reasons: reasoning !== null,
     maxTokens: maxTokensOf(body),
@@ -112,7 +108,7 @@ export async function planChatPrompt(
   const { text: prompt, plain } = await renderConversation(included);
   checkHistoryRendered(prompt, included, settings.history);
   const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
-  const constraint = await compileChatConstraint(body, tools, format);
+  const constraint = await compileChatConstraint({ body, tools, format, accountId });
   const thinks = reasoning !== null && settings.enabled;
   return {
     // A template writes the start token itself when the model needs one.
@@ -136,7 +132,7 @@ export async function planChatPrompt(
           },
         }
       : {}),
-    responseHeaders: schemaWarningHeaders(constraint?.unenforced ?? []),
+    responseHeaders: schemaWarningHeaders(constraint),
     createParser: () =>
       new ChatOutputParser(
         thinks ? new ReasoningSplitter(reasoning, opened) : null,
@@ -146,13 +142,23 @@ export async function planChatPrompt(
 }
 
 /** The constraint of the output: the request's schema or grammar, or the syntax of tool calls. Null: unconstrained. */
-async function compileChatConstraint(
-  body: ChatCompletionRequest,
-  tools: ToolRequest | null,
-  format: SelectedToolFormat,
-): Promise<{ grammar: string; unenforced: readonly string[] } | null> {
-  const constraint = await compileOutputConstraint(body);
-  if (tools === null) return constraint;
+async function compileChatConstraint({
+  body,
+  tools,
+  format,
+  accountId,
+}: {
+  body: ChatCompletionRequest;
+  tools: ToolRequest | null;
+  format: SelectedToolFormat;
+  accountId: string;
+}): Promise<CompiledGrammar | null> {
+  const constraint = await compileOutputConstraint(body, accountId);
+  const stops = stopsOf(body);
+  if (tools === null) {
+    await refuseStopInConstraint({ constraint, stops, accountId });
+    return constraint;
+  }
   if (constraint !== null) {
     throw badRequest(
       "response_format",
@@ -161,7 +167,10 @@ async function compileChatConstraint(
   }
   // When the model may choose, only a strict tool needs a grammar.
   if (tools.choice.kind === "auto" && !tools.tools.some((tool) => tool.strict)) return null;
-  return toolCallConstraint(tools, format.format.syntax);
+  const calls = await toolCallConstraint(tools, format.format.syntax, accountId);
+  // Where the model may write text, a stop is likelier to be about the text.
+  if (tools.choice.kind !== "auto") await refuseStopInConstraint({ constraint: calls, stops, accountId });
+  return calls;
 }
 
 function createToolCallParser(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallStreamParser {

@@ -2,12 +2,13 @@ import type { ChatMessage, ChatReasoning, ChatTools } from "../../engine/chat.ts
 import type { EngineInput } from "../../engine/generation.ts";
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
-import { maxTokensOf } from "../text/parameters.ts";
+import { maxTokensOf, stopsOf } from "../text/parameters.ts";
 import type { PromptPlan } from "../text/prompt-plan.ts";
 import { applyReasoningHistory } from "../text/reasoning/history.ts";
 import { parseReasoningSettings, type ReasoningSettings } from "../text/reasoning/settings.ts";
 import { compileOutputConstraint, requestedJson } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
+import { refuseStopInConstraint } from "../text/stop-in-constraint.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
 import type { ToolRequest } from "../text/tools/definitions.ts";
 import { PreParsedOutput } from "../text/tools/pre-parsed-output.ts";
@@ -22,6 +23,7 @@ const TOKENS_AROUND_MESSAGE = 16;
 interface RemoteChat {
   body: ChatCompletionRequest;
   replica: ReplicaLease;
+  accountId: string;
   conversation: readonly ConversationMessage[];
   /** Null: the request offers no tools. */
   tools: ToolRequest | null;
@@ -48,7 +50,8 @@ export async function planRemoteTemplate(chat: RemoteChat): Promise<PromptPlan> 
           estimateTokens({ ...chat, conversation: part }, limit),
         );
   const messages = included.map(toChatMessage);
-  const constraint = await compileOutputConstraint(body);
+  const constraint = await compileOutputConstraint(body, chat.accountId);
+  await refuseStopInConstraint({ constraint, stops: stopsOf(body), accountId: chat.accountId });
   const json = features.includes("grammar") ? null : requestedJson(body);
   const input: ChatInput = { kind: "chat", messages };
   if (tools !== null) input.tools = toChatTools(tools);
@@ -58,7 +61,7 @@ export async function planRemoteTemplate(chat: RemoteChat): Promise<PromptPlan> 
     promptFragments: messages.map((message) => message.content),
     // An engine without grammars gets the schema itself, and may follow it less strictly.
     ...(constraint === null ? {} : json === null ? { grammar: constraint.grammar } : { json }),
-    responseHeaders: schemaWarningHeaders(constraint?.unenforced ?? []),
+    responseHeaders: schemaWarningHeaders(constraint),
     createParser() {
       return new PreParsedOutput(
         tools && { names: tools.tools.map((tool) => tool.name), parallel: tools.parallel },

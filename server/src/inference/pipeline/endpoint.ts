@@ -42,8 +42,12 @@ export interface Endpoint<Body extends EndpointBody> {
     limitBytes: number,
     done: (error: AppError | null, body: unknown) => void,
   ): void;
-  /** Checks everything about a body that needs no model. @throws AppError BAD_REQUEST naming the field. */
-  parse(body: unknown): Body;
+  /**
+   * Checks everything about a body that needs no model.
+   * @param text the JSON text of the body; absent when `readBody` read it.
+   * @throws AppError BAD_REQUEST naming the field.
+   */
+  parse(body: unknown, text?: string): Body;
   /** The most that the request may use, which admission charges until it ends. `bodySizeBytes` is 0 when unknown. */
   estimate(body: Body, bodySizeBytes: number): RequestEstimate;
   /** Labels to trace the request by in the log. Absent or null: none. */

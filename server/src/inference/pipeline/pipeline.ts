@@ -23,6 +23,14 @@ export interface InferenceDeps extends RequestRecordDeps {
   services: InferenceServices;
 }
 
+interface ReceivedRequest {
+  target: ResponseTarget;
+  record: RequestRecord;
+  rawBody: unknown;
+  /** The JSON text of the body; undefined when the endpoint read the body itself. */
+  text: string | undefined;
+}
+
 /**
  * The route of an endpoint. Every request passes the same steps: record, parse, resolve, admit, route, serve, settle.
  * From the record on, the request leaves exactly one row in the ledger, also when a later step refuses it.
@@ -35,10 +43,10 @@ export function endpointRoute<Body extends EndpointBody>(
   const { paths, operationId, summary, requestSchema, responseTypes, bodyLimitBytes, errorFields } = endpoint;
 
   /** Serves a request whose body has arrived. Never throws: every failure is answered and recorded. */
-  async function serve(target: ResponseTarget, record: RequestRecord, rawBody: unknown): Promise<void> {
+  async function serve({ target, record, rawBody, text }: ReceivedRequest): Promise<void> {
     let request: InferenceRequest<Body> | null = null;
     try {
-      const body = endpoint.parse(rawBody);
+      const body = endpoint.parse(rawBody, text);
       record.labels = endpoint.labels?.(body) ?? null;
       const route = services.resolve(record.principal, body.model);
       record.setRoute(route);
@@ -85,9 +93,9 @@ export function endpointRoute<Body extends EndpointBody>(
     description: { method: "POST", paths, operationId, summary, request: requestSchema, responseTypes },
     handle(exchange) {
       const record = new RequestRecord(deps, exchange, endpoint);
-      const onBody = (error: AppError | null, body: unknown): void => {
+      const onBody = (error: AppError | null, rawBody: unknown, text?: string): void => {
         if (error !== null) fail(exchange, record, error);
-        else void serve(exchange, record, body);
+        else void serve({ target: exchange, record, rawBody, text });
       };
       if (endpoint.readBody === undefined) exchange.readJson(bodyLimitBytes, onBody);
       else endpoint.readBody(exchange, bodyLimitBytes, onBody);

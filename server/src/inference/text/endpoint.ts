@@ -1,3 +1,4 @@
+import { rememberSchemaTexts } from "../../structured-output/schema-text.ts";
 import type { Endpoint } from "../pipeline/endpoint.ts";
 import { parseLogprobFormat } from "./logprobs.ts";
 import type { TextOperation } from "./operation.ts";
@@ -25,8 +26,9 @@ export function textEndpoint<Body extends TextParameters>(operation: TextOperati
       invalid_bias: "logit_bias",
       invalid_prediction: "speculation",
     },
-    parse(json) {
+    parse(json, text) {
       const body = operation.parse(json);
+      if (text !== undefined) rememberSchemaTexts(body, text);
       checkCombinations(body);
       parseLogprobFormat(body);
       return body;
@@ -40,7 +42,12 @@ export function textEndpoint<Body extends TextParameters>(operation: TextOperati
     sessionKey: (body) => body.prompt_cache_key ?? body.user ?? undefined,
     promptPrefix: operation.promptPrefix,
     async serve(request) {
-      const plan = await operation.planPrompt(request.body, request.replica, request.route.chatTemplate);
+      const plan = await operation.planPrompt({
+        body: request.body,
+        replica: request.replica,
+        chatTemplate: request.route.chatTemplate,
+        accountId: request.record.accountId,
+      });
       if (plan.responseHeaders.length > 0) request.headers = [...request.headers, ...plan.responseHeaders];
       const writer = new ResponseWriter(operation.serializer, request, plan);
       const end = await writer.generate();

@@ -3,6 +3,15 @@ import type { TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
 import type { ResponseSerializer } from "./response-serializer.ts";
 
+/** A request whose prompt is to be planned. */
+export interface PromptPlanRequest<Body> {
+  body: Body;
+  replica: ReplicaLease;
+  /** Replaces the model's own chat template; null: the model's own is used. */
+  chatTemplate: string | null;
+  accountId: string;
+}
+
 /** How one text endpoint turns its body into the engine's input, and the output into its response. */
 export interface TextOperation<Body extends TextParameters> {
   readonly paths: readonly string[];
@@ -20,9 +29,6 @@ export interface TextOperation<Body extends TextParameters> {
   countPrompts?(body: Body): number;
   /** The start of the prompt, alike for prompts that start alike. */
   promptPrefix(body: Body): PromptPrefix;
-  /**
-   * @param chatTemplate replaces the model's own; null: the model's own is used.
-   * @throws AppError BAD_REQUEST naming the field.
-   */
-  planPrompt(body: Body, replica: ReplicaLease, chatTemplate: string | null): Promise<PromptPlan>;
+  /** @throws AppError BAD_REQUEST naming the field. */
+  planPrompt(request: PromptPlanRequest<Body>): Promise<PromptPlan>;
 }

@@ -66,6 +66,15 @@ describe("a request body", () => {
     expect(refusal.message).toContain(param.split(/[.[]/)[0]);
   });
 
+  test("with a text in refusal is refused in a readable sentence", () => {
+    const messages = [{ role: "assistant", content: "Hi", refusal: "" }];
+    const refusal = refusalOf(() => parseChatCompletionRequest({ model: "m", messages }));
+    expect(refusal).toMatchObject({
+      param: "messages[0].refusal",
+      message: "messages[0].refusal must be null.",
+    });
+  });
+
   test.each([[null], [[]], ["text"], [7], [undefined]])("that is %j is refused as a whole", (body) => {
     expect(refusalOf(() => parseChatCompletionRequest(body))).toMatchObject({
       code: "BAD_REQUEST",

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { AppError, badRequest } from "../../lib/errors.ts";
+import type { CompiledGrammar } from "../../structured-output/compiled-grammar.ts";
 import { GrammarError } from "../../structured-output/gbnf/parser.ts";
 import {
   ANY_JSON_OBJECT,
@@ -8,6 +9,7 @@ import {
   grammarFromGbnf,
 } from "../../structured-output/grammar-compiler.ts";
 import { SchemaError } from "../../structured-output/json-schema/schema-error.ts";
+import { parseSchema } from "../../structured-output/schema-text.ts";
 import { optional } from "./optional.ts";
 
 const jsonSchema = Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.String()]);
@@ -29,13 +31,6 @@ export const responseFormat = Type.Object(
 );
 export type ResponseFormat = Static<typeof responseFormat>;
 
-export interface OutputConstraint {
-  /** GBNF with the rule `root`. */
-  grammar: string;
-  /** JSON pointers of the schema's keywords that are not enforced. */
-  unenforced: readonly string[];
-}
-
 /** The request's parameters that constrain the output. */
 export interface OutputConstraintParameters {
   response_format?: ResponseFormat | null;
@@ -44,16 +39,18 @@ export interface OutputConstraintParameters {
 
 /**
  * Compiles the request's constraint of the output; null: the output is unconstrained.
+ * @param accountId the account whose request it is: accounts take turns at the compiler.
  * @throws AppError BAD_REQUEST naming the field. For an invalid schema or grammar the message says where and why.
  */
 export async function compileOutputConstraint(
   p: OutputConstraintParameters,
-): Promise<OutputConstraint | null> {
+  accountId: string,
+): Promise<CompiledGrammar | null> {
   const format = p.response_format ?? null;
   if (p.forced_generation != null) {
     if (format !== null)
       throw badRequest("forced_generation", "Set forced_generation or response_format, not both.");
-    const builder = new GrammarBuilder();
+    const builder = new GrammarBuilder(accountId);
     return withErrorField("forced_generation", () =>
       builder.finish(builder.literal(p.forced_generation as string)),
     );
@@ -63,15 +60,19 @@ export async function compileOutputConstraint(
     const path = "response_format.grammar";
     if (format.grammar == null) throw badRequest(path, `${path} is required.`);
     const source = format.grammar;
-    return withErrorField(path, async () => ({ grammar: await grammarFromGbnf(source), unenforced: [] }));
+    return withErrorField(path, async () => ({
+      grammar: await grammarFromGbnf(source, accountId),
+      unenforced: [],
+      impliedTypes: [],
+    }));
   }
   if (format.type === "json_object") {
-    if (format.schema == null) return { grammar: ANY_JSON_OBJECT, unenforced: [] };
+    if (format.schema == null) return { grammar: ANY_JSON_OBJECT, unenforced: [], impliedTypes: [] };
     const path = "response_format.schema";
-    return withErrorField(path, () => grammarForSchema(parseSchemaText(format.schema, path)));
+    return withErrorField(path, () => grammarForSchema(parseSchemaText(format.schema, path), accountId));
   }
   const { schema, strict, path } = unwrapJsonSchema(format);
-  const constraint = await withErrorField(path, () => grammarForSchema(schema));
+  const constraint = await withErrorField(path, () => grammarForSchema(schema, accountId));
   if (strict && constraint.unenforced.length > 0) {
     throw badRequest(path, `strict: these keywords can't be enforced: ${constraint.unenforced.join(", ")}.`);
   }
@@ -114,7 +115,7 @@ function unwrapJsonSchema(format: ResponseFormat): { schema: unknown; strict: bo
 function parseSchemaText(schema: unknown, path: string): unknown {
   if (typeof schema !== "string") return schema;
   try {
-    return JSON.parse(schema);
+    return parseSchema(schema);
   } catch (cause) {
     throw new AppError("BAD_REQUEST", `${path} is not valid JSON.`, { param: path, cause });
   }

@@ -1,6 +1,7 @@
 import { badRequest } from "../../lib/errors.ts";
+import type { CompiledGrammar } from "../../structured-output/compiled-grammar.ts";
 import { GrammarBuilder } from "../../structured-output/grammar-compiler.ts";
-import { type OutputConstraint, withErrorField } from "./response-format.ts";
+import { withErrorField } from "./response-format.ts";
 import { callableTools, type ToolRequest } from "./tools/definitions.ts";
 import { toolCallsPrefix } from "./tools/tool-call-format.ts";
 import { toolCallGrammar } from "./tools/tool-call-grammar.ts";
@@ -14,8 +15,9 @@ import type { ToolCallSyntax } from "./tools/tool-call-syntax.ts";
 export async function toolCallConstraint(
   request: ToolRequest,
   syntax: ToolCallSyntax,
-): Promise<OutputConstraint> {
-  const builder = new GrammarBuilder();
+  accountId: string,
+): Promise<CompiledGrammar> {
+  const builder = new GrammarBuilder(accountId);
   const calls = toolCallGrammar(syntax, request, builder);
   const root =
     request.choice.kind === "auto" ? `${builder.textWithout(toolCallsPrefix(syntax))} (${calls})?` : calls;

@@ -46,8 +46,8 @@ export class HttpExchange<P> {
     return Array.isArray(value) ? value[0] : value;
   }
 
-  /** Reads the body as JSON; see readJsonBody for the errors. Call it once. */
-  readJson(limitBytes: number, done: (error: AppError | null, body: unknown) => void): void {
+  /** Reads the body as JSON; `text` is its JSON text. See readJsonBody for the errors. Call it once. */
+  readJson(limitBytes: number, done: (error: AppError | null, body: unknown, text?: string) => void): void {
     readJsonBody(this.#req, limitBytes, done);
   }
 

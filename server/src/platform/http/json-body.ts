@@ -4,7 +4,7 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 
 /**
  * Reads and parses a JSON body of at most `limitBytes`.
- * @param done gets an AppError PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that are
+ * @param done gets the value and its JSON text, or an AppError PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that are
  * not UTF-8, malformed JSON, or an unpaired surrogate; REQUEST_TIMEOUT when the client disconnects; the error of
  * handleClientError when the body is malformed HTTP or too slow.
  * @param check called with the text of a body that parsed; may throw an AppError.
@@ -12,7 +12,7 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 export function readJsonBody(
   req: IncomingMessage,
   limitBytes: number,
-  done: (error: AppError | null, value: unknown) => void,
+  done: (error: AppError | null, value: unknown, text?: string) => void,
   check: (text: string) => void = () => {},
 ): void {
   const refused = refuseHead(req, limitBytes);
@@ -27,7 +27,7 @@ export function readJsonBody(
 class BodyReader {
   readonly #req: IncomingMessage;
   readonly #limitBytes: number;
-  #done: ((error: AppError | null, value: unknown) => void) | null;
+  #done: ((error: AppError | null, value: unknown, text?: string) => void) | null;
   readonly #check: (text: string) => void;
   #chunks: Buffer[] = [];
   #sizeBytes = 0;
@@ -35,7 +35,7 @@ class BodyReader {
   constructor(
     req: IncomingMessage,
     limitBytes: number,
-    done: (error: AppError | null, value: unknown) => void,
+    done: (error: AppError | null, value: unknown, text?: string) => void,
     check: (text: string) => void,
   ) {
     this.#check = check;
@@ -63,7 +63,8 @@ class BodyReader {
     const [only] = this.#chunks;
     try {
       const whole = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
-      this.#settle(null, parseJson(whole, this.#check));
+      const text = decodeText(whole);
+      this.#settle(null, parseText(text, this.#check), text);
     } catch (error) {
       this.#settle(toAppError(error), undefined);
     }
@@ -79,10 +80,10 @@ class BodyReader {
     );
   }
 
-  #settle(error: AppError | null, value: unknown): void {
+  #settle(error: AppError | null, value: unknown, text?: string): void {
     const done = this.#done;
     this.#done = null;
-    done?.(error, value);
+    done?.(error, value, text);
   }
 }
 
@@ -106,9 +107,16 @@ function tooLarge(limitBytes: number): AppError {
 }
 
 /** Exported for tests. */
-export function parseJson(bytes: Buffer, check: (text: string) => void = () => {}): unknown {
+export function parseJson(bytes: Buffer): unknown {
+  return parseText(decodeText(bytes), () => {});
+}
+
+function decodeText(bytes: Buffer): string {
   if (!isUtf8(bytes)) throw badRequest("body", "The request body is not valid UTF-8.");
-  const text = bytes.toString("utf8");
+  return bytes.toString("utf8");
+}
+
+function parseText(text: string, check: (text: string) => void): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);

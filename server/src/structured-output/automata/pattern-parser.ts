@@ -43,13 +43,31 @@ const CONTROLS: Record<string, number> = { t: 9, n: 10, v: 11, f: 12, r: 13, 0: 
 class UnsupportedPatternError extends Error {}
 
 /**
- * Parses a pattern of a JSON schema, an ECMAScript regular expression with the flag `u`.
- * @returns null for a valid pattern outside the supported subset: look-around, `\b`, back references, `\p`.
+ * The syntax of a valid pattern: `unicode` with the flag `u`, as JSON Schema recommends; `legacy` when it is valid only
+ * without the flag, which takes `\:`, `\_` and a lone `{` for literals. Null: the pattern is not valid.
+ */
+export function patternSyntax(source: string): "unicode" | "legacy" | null {
+  if (compiles(source, "u")) return "unicode";
+  return compiles(source, "") ? "legacy" : null;
+}
+
+function compiles(source: string, flags: string): boolean {
+  try {
+    new RegExp(source, flags);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Parses a valid pattern of a JSON schema, an ECMAScript regular expression.
+ * @returns null for a pattern outside the supported subset: look-around, `\b`, back references, `\p`.
  */
 export function parsePattern(source: string): Pattern | null {
   if (source.length > MAX_LENGTH) return null;
   try {
-    return new PatternParser(source).parse();
+    return new PatternParser(source, patternSyntax(source) === "legacy").parse();
   } catch (error) {
     if (error instanceof UnsupportedPatternError) return null;
     throw error;
@@ -58,15 +76,21 @@ export function parsePattern(source: string): Pattern | null {
 
 /** Parses one of the compiler's own patterns, anchored to match the whole text. */
 export function parseAnchoredPattern(source: string): Pattern {
-  return { kind: "seq", items: [{ kind: "start" }, new PatternParser(source).parse(), { kind: "end" }] };
+  return {
+    kind: "seq",
+    items: [{ kind: "start" }, new PatternParser(source, false).parse(), { kind: "end" }],
+  };
 }
 
 class PatternParser {
   readonly #chars: string[];
+  /** Whether the syntax is that without the flag `u`. */
+  readonly #legacy: boolean;
   #at = 0;
 
-  constructor(source: string) {
+  constructor(source: string, legacy: boolean) {
     this.#chars = [...source];
+    this.#legacy = legacy;
   }
 
   parse(): Pattern {
@@ -125,7 +149,11 @@ class PatternParser {
     } else if (char === "{") {
       const end = this.#chars.indexOf("}", this.#at);
       const match = /^(\d{1,9})(,?)(\d{0,9})$/.exec(this.#chars.slice(this.#at + 1, end).join(""));
-      if (end === -1 || match === null) throw new UnsupportedPatternError();
+      if (end === -1 || match === null) {
+        // Without the flag `u` a brace that begins no count is a literal.
+        if (this.#legacy && this.#braceIsLiteral()) return null;
+        throw new UnsupportedPatternError();
+      }
       this.#at = end + 1;
       const min = Number(match[1]);
       count = { min, max: match[2] === "" ? min : match[3] === "" ? null : Number(match[3]) };
@@ -133,6 +161,11 @@ class PatternParser {
     // A lazy quantifier matches the same texts.
     this.#take("?");
     return count;
+  }
+
+  /** Whether the brace here begins no count; the counts that this parser supports are shorter than the syntax allows. */
+  #braceIsLiteral(): boolean {
+    return !/^\{\d+(?:,\d*)?\}/.test(this.#chars.slice(this.#at).join(""));
   }
 
   #class(): CharSet {
@@ -148,7 +181,12 @@ class PatternParser {
       ) {
         this.#at++;
         const to = this.#classItem();
-        if (to[0] !== to[1] || to.length !== 2) throw new UnsupportedPatternError();
+        if (to[0] !== to[1] || to.length !== 2) {
+          if (!this.#legacy) throw new UnsupportedPatternError();
+          // Without the flag `u` the hyphen beside a class such as `\\w` is a literal.
+          result = union(result, from, charsOf("-"), to);
+          continue;
+        }
         result = union(result, fromRanges([[from[0]!, to[0]!]]));
       } else result = union(result, from);
     }
@@ -165,11 +203,25 @@ class PatternParser {
     if (Object.hasOwn(CLASSES, char)) return CLASSES[char]!;
     if (Object.hasOwn(CONTROLS, char)) return range(CONTROLS[char]!);
     if (char === "b" && inClass) return range(8);
+    if (this.#legacy && !(char === "x" ? this.#isHex(2) : char === "u" ? this.#isHex(4) : false)) {
+      return this.#legacyEscape(char);
+    }
     if (char === "x") return range(this.#hex(2));
     if (char === "c") return range(this.#next().codePointAt(0)! % 32);
     if (char === "u") return this.#unicode();
     if (/[a-zA-Z0-9]/.test(char)) throw new UnsupportedPatternError();
     return charsOf(char);
+  }
+
+  /** An escape that is valid only without the flag `u`: the character itself, but for back references and octal numbers. */
+  #legacyEscape(char: string): CharSet {
+    if (/[0-9bBck]/.test(char)) throw new UnsupportedPatternError();
+    return charsOf(char);
+  }
+
+  #isHex(digits: number): boolean {
+    const hex = this.#chars.slice(this.#at, this.#at + digits).join("");
+    return hex.length === digits && /^[0-9a-fA-F]+$/.test(hex);
   }
 
   #unicode(): CharSet {
@@ -188,8 +240,8 @@ class PatternParser {
   }
 
   #hex(digits: number): number {
+    if (!this.#isHex(digits)) throw new UnsupportedPatternError();
     const hex = this.#chars.slice(this.#at, this.#at + digits).join("");
-    if (!/^[0-9a-fA-F]+$/.test(hex) || hex.length !== digits) throw new UnsupportedPatternError();
     this.#at += digits;
     return Number.parseInt(hex, 16);
   }

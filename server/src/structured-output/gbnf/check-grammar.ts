@@ -5,26 +5,12 @@ const MAX_VISITS = 2_000_000;
 const MAX_LEFT_DEPTH = 5_000;
 
 /**
- * Refuses grammars that make the engine loop or crash: left recursion, rules without a finite output, unused rules.
+ * Refuses grammars that make the engine loop or crash: left recursion, rules without a finite output.
  * @throws GrammarCheckError
  */
 export function checkGrammar(grammar: LoweredGrammar): void {
-  checkReachable(grammar);
   checkProductive(grammar);
   checkLeftRecursion(grammar);
-}
-
-function checkReachable({ rules, root }: LoweredGrammar): void {
-  const seen = new Set([root]);
-  for (const number of seen) {
-    for (const symbols of rules[number]!.alternatives) {
-      for (const symbol of symbols) if ("rule" in symbol) seen.add(symbol.rule);
-    }
-  }
-  const unused = rules.find((_, number) => !seen.has(number));
-  if (unused !== undefined) {
-    throw new GrammarCheckError(`rule ${unused.name} is never used`, "a use of it", undefined, unused.name);
-  }
 }
 
 /** Bytes of the longest shortest output: a grammar that needs more is a mistake or an attack. */

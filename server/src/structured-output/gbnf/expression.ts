@@ -62,6 +62,39 @@ export function isNever(expr: Expr): boolean {
   return expr.kind === "alt" && expr.options.length === 0;
 }
 
+/** Names of the rules that the expression refers to. */
+export function refsOf(expr: Expr): string[] {
+  const names: string[] = [];
+  const pending = [expr];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (next.kind === "ref") names.push(next.name);
+    else if (next.kind === "seq") pending.push(...next.items);
+    else if (next.kind === "alt") pending.push(...next.options);
+    else if (next.kind === "repeat") pending.push(next.item);
+  }
+  return names;
+}
+
+/** Renames the rules that the expression refers to; null replaces a reference by NEVER. */
+export function mapRefs(expr: Expr, rename: (name: string) => string | null): Expr {
+  switch (expr.kind) {
+    case "ref": {
+      const name = rename(expr.name);
+      return name === null ? NEVER : { kind: "ref", name };
+    }
+    case "seq":
+      return expr.items.length === 0 ? EMPTY : seq(...expr.items.map((item) => mapRefs(item, rename)));
+    case "alt":
+      return alt(
+        ...expr.options.map((option) => mapRefs(option, rename)).filter((option) => !isNever(option)),
+      );
+    case "repeat":
+      return repeat(mapRefs(expr.item, rename), expr.min, expr.max);
+    default:
+      return expr;
+  }
+}
+
 /** The grammar as GBNF, one rule a line. */
 export function printRules(rules: Rules): string {
   return [...rules].map(([name, expr]) => `${name} ::= ${printExpr(expr)}\n`).join("");

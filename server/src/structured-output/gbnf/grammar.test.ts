@@ -34,6 +34,8 @@ describe("GBNF", () => {
       "a",
     ],
     ['root ::= ("x"?)* "y"', "xxy", "z"],
+    ['root ::= "a"\nunused ::= other "b"\nother ::= unused? | root', "a", "b"],
+    ['root ::= a_b a-b _\na_b ::= "1"\na-b ::= "2"\n_ ::= "3"', "123", "113"],
     ['root ::= list\nlist ::= "(" (list ("," list)*)? ")"', "((),(()))", "(()"],
   ])("%j matches the texts of its grammar and no others", (source, yes, no) => {
     expect(allows(source, yes)).toBe(true);
@@ -61,7 +63,7 @@ describe("GBNF", () => {
     ['root ::= "a"{2001}', 1, 14, "at most 2000"],
     ['root ::= "a"{1,99999999999999999999}', 1, 16, "at most 2000"],
     ['root ::= ("a"{0,100}){0,100}', 1, 22, "at most"],
-    ['root ::= "a"\nother ::= "b"', 2, 1, "a use of it"],
+    ['root ::= "a"\nother ::= missing', 2, 1, "the name of a rule"],
     ['root ::= "a"\nroot ::= "b"', 2, 1, "another name"],
     ['start ::= "a"', 1, 1, "a rule named root"],
     ['root ::= "a"\n  missing', 2, 10, '"::="'],

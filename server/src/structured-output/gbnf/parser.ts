@@ -21,6 +21,8 @@ export const GBNF_LIMITS: GbnfLimits = {
 export const MAX_ENGINE_REPEAT = 2000;
 
 const MAX_NAME_LENGTH = 200;
+/** Names may contain `_`, which llama.cpp does not accept: `withEngineNames` replaces it. */
+const NAME_CHARACTER = /[a-zA-Z0-9_-]/;
 
 /** A refused grammar with the position of the problem. `line` and `column` count from 1; columns are UTF-16 units. */
 export class GrammarError extends Error {
@@ -132,7 +134,7 @@ class GbnfParser {
       return { kind: "set", set: OUTPUT };
     }
     if (char !== "" && "*+?{".includes(char)) throw this.#unexpected("an item before it");
-    if (!/[a-zA-Z0-9-]/.test(char)) return null;
+    if (!NAME_CHARACTER.test(char)) return null;
     const at = this.#at;
     return { kind: "ref", name: this.#name("a rule name"), at };
   }
@@ -266,7 +268,7 @@ class GbnfParser {
 
   #name(expected: string): string {
     const from = this.#at;
-    while (/[a-zA-Z0-9-]/.test(this.#peek())) this.#at++;
+    while (NAME_CHARACTER.test(this.#peek())) this.#at++;
     if (this.#at === from) throw this.#unexpected(expected);
     if (this.#at - from > MAX_NAME_LENGTH) {
       throw this.#error("the name is too long", `at most ${MAX_NAME_LENGTH} characters`, from);

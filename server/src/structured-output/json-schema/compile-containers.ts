@@ -4,6 +4,7 @@ import { alt, EMPTY, type Expr, isNever, NEVER, repeat, seq, text } from "../gbn
 import { type CompileContext, reportUnenforcedKeywords } from "./compile-context.ts";
 import { automatonForPattern, countBounds } from "./compile-scalars.ts";
 import { dfaToExpr, writeJsonEscaped } from "./dfa-to-grammar.ts";
+import { memberNames } from "./exact-json.ts";
 import { COLON, COMMA } from "./grammar-rules.ts";
 import { stringText } from "./json-text.ts";
 import { objectExpr, type PropertyPair } from "./object-grammar.ts";
@@ -13,11 +14,8 @@ import { itemSchemas } from "./validate.ts";
 
 /** An expression for the arrays that fit all the schemas. */
 export function compileArray(schemas: readonly JsonObject[], context: CompileContext): Expr {
-  let [min, max] = countBounds(schemas, "Items", context);
+  const [min, max] = countBounds(schemas, "Items", context);
   const prefixItemCount = Math.max(0, ...schemas.map(prefixLength));
-  // Closed by default, as objects are: without a keyword for further items there are only the listed ones.
-  if (prefixItemCount > 0 && schemas.every(hasNoRestKeyword))
-    max = Math.min(max ?? Infinity, Math.max(prefixItemCount, min));
   if (max !== null && max < min) return NEVER;
   if (max === null || max > 1) {
     for (const schema of schemas)
@@ -60,11 +58,6 @@ function prefixLength({ items, prefixItems }: JsonObject): number {
   return Array.isArray(items) ? items.length : Array.isArray(prefixItems) ? prefixItems.length : 0;
 }
 
-function hasNoRestKeyword(schema: JsonObject): boolean {
-  const keyword = Array.isArray(schema["items"]) ? "additionalItems" : "items";
-  return !(keyword in schema) && !("unevaluatedItems" in schema);
-}
-
 /** Most patterns of property names: n patterns have 2^n combinations. */
 const MAX_PATTERNS = 4;
 
@@ -80,7 +73,7 @@ export function compileObject(schemas: readonly JsonObject[], context: CompileCo
   const required = new Set(schemas.flatMap((schema) => (schema["required"] as string[] | undefined) ?? []));
   const names = new Set(
     schemas
-      .flatMap(({ properties }) => (isObject(properties) ? Object.keys(properties) : []))
+      .flatMap(({ properties }) => (isObject(properties) ? memberNames(properties) : []))
       .concat([...required]),
   );
   const pairs: PropertyPair[] = [...names].map((name) => {

@@ -1,4 +1,5 @@
 import type { Expr } from "../gbnf/expression.ts";
+import { isNumber } from "./decimal.ts";
 import type { GrammarRules } from "./grammar-rules.ts";
 import type { JsonObject, Schema } from "./schema-document.ts";
 import type { InstanceValidator } from "./validate.ts";
@@ -20,7 +21,7 @@ export function strictest(
   keyword: string,
   pick: "least" | "most",
 ): number | null {
-  const found = schemas.flatMap((schema) => (typeof schema[keyword] === "number" ? [schema[keyword]] : []));
+  const found = schemas.flatMap((schema) => (isNumber(schema[keyword]) ? [Number(schema[keyword])] : []));
   if (found.length === 0) return null;
   return pick === "least" ? Math.min(...found) : Math.max(...found);
 }

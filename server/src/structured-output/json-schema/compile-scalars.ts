@@ -3,6 +3,7 @@ import { type Automaton, lengthAutomaton, patternAutomaton } from "../automata/n
 import { parseAnchoredPattern, parsePattern } from "../automata/pattern-parser.ts";
 import { type Expr, NEVER, ref, seq, text } from "../gbnf/expression.ts";
 import { type CompileContext, reportUnenforcedKeywords, strictest } from "./compile-context.ts";
+import { isNumber } from "./decimal.ts";
 import { dfaToExpr, wordsToExpr, writeJsonEscaped, writeUnescaped } from "./dfa-to-grammar.ts";
 import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
 import { type GrammarRules, MAX_REPEAT } from "./grammar-rules.ts";
@@ -29,7 +30,7 @@ export function compileNumber(
   for (const schema of schemas) {
     // A tenth has no exact double, so validators that divide doubles refuse some of its multiples.
     const { multipleOf } = schema;
-    if (typeof multipleOf === "number" && (large || !isDyadic(multipleOf)))
+    if (isNumber(multipleOf) && (large || !isDyadic(Number(multipleOf))))
       context.reportUnenforced(schema, "multipleOf");
   }
   let texts = numberTexts(constraint);

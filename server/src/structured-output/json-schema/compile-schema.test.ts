@@ -7,6 +7,7 @@ import { possiblyValid } from "../../../test/harness/possibly-valid.ts";
 import { parseGbnf } from "../gbnf/grammar.ts";
 import { allows, sample, seededRandom } from "../gbnf/testing.ts";
 import { compileSchema } from "./compile-schema.ts";
+import { parseExactJson } from "./exact-json.ts";
 import { jsonText } from "./json-text.ts";
 import type { Json } from "./schema-document.ts";
 import { SchemaError } from "./schema-error.ts";
@@ -47,6 +48,8 @@ const bound = fc.oneof(
   fc.integer({ min: -200, max: 200 }),
   fc.constantFrom(0, 0.5, -0.25, 1e-7, 1.5e3, 99.99, 2 ** 31, 9007199254740991, -1e15, 1e20),
 );
+/** Whole numbers beyond 2^53 are enforced exactly, but Ajv rounds them onto an excluded bound. */
+const exclusiveBound = bound.filter((value) => Math.abs(value) <= Number.MAX_SAFE_INTEGER);
 const PATTERNS = [
   "^[a-z]{2,4}$",
   "foo",
@@ -90,7 +93,11 @@ const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie
     }),
     subset({ type: fc.constant("string"), format: fc.constantFrom(...FORMATS) }),
     subset({ type: fc.constantFrom("number", "integer"), minimum: bound, maximum: bound }),
-    subset({ type: fc.constantFrom("number", "integer"), exclusiveMinimum: bound, exclusiveMaximum: bound }),
+    subset({
+      type: fc.constantFrom("number", "integer"),
+      exclusiveMinimum: exclusiveBound,
+      exclusiveMaximum: exclusiveBound,
+    }),
     subset({
       type: fc.constantFrom("number", "integer"),
       multipleOf: fc.constantFrom(1, 2, 5, 0.5, 0.25, 10, 0.01),
@@ -201,15 +208,19 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
   [{ type: "string", pattern: "(a+)+b" }, ["aab", "xaby"], ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "b"]],
   [
     { type: "string", format: "date" },
-    ["2024-02-29", "2000-02-29", "2023-12-31"],
-    ["2023-02-29", "1900-02-29", "2023-4-1"],
+    ["2024-02-29", "2000-02-29", "2023-12-31", "0001-01-01", "1000-01-01", "0400-02-29"],
+    ["2023-02-29", "1900-02-29", "2023-4-1", "0000-01-01", "0000-02-29"],
   ],
   [
     { type: "string", format: "date-time" },
-    ["2024-02-29T23:59:59.123Z", "2024-01-01T00:00:00+05:30"],
-    ["2024-01-01 00:00:00Z", "2024-01-01T24:00:00Z"],
+    ["2024-02-29T23:59:59.123Z", "2024-01-01T00:00:00+05:30", "2016-12-31t23:59:60z"],
+    ["2024-01-01 00:00:00Z", "2024-01-01T24:00:00Z", "0000-01-01T00:00:00Z"],
   ],
-  [{ type: "string", format: "time" }, ["12:00:00Z", "23:59:59.5-01:00"], ["12:00", "24:00:00Z"]],
+  [
+    { type: "string", format: "time" },
+    ["12:00:00Z", "23:59:59.5-01:00", "23:59:60.25z", "23:59:60+00:00"],
+    ["12:00", "24:00:00Z", "22:59:60Z", "23:59:60+01:00"],
+  ],
   [{ type: "string", format: "uuid" }, ["123e4567-e89b-12d3-a456-426614174000"], ["123e4567"]],
   [{ type: "string", format: "email" }, ["a.b+c@ex-ample.co.uk"], ["a@b", "@b.c", "a b@c.d"]],
   [{ type: "string", format: "ipv4" }, ["0.0.0.0", "255.249.99.1"], ["256.0.0.1", "1.2.3"]],
@@ -220,8 +231,55 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
   ],
   [
     { type: "string", format: "uri" },
-    ["https://example.com:8080/a%20b?q=1#x", "mailto:a@b.c"],
-    ["example.com", "http://a b"],
+    [
+      "https://example.com:8080/a%20b?q=1#x",
+      "mailto:a@b.c",
+      "ftp://user:pass@example.com/x",
+      "http://[2001:db8::1]:80/",
+      "file:///etc/hosts",
+      "file:///",
+    ],
+    ["example.com", "http://a b", "http://[1.2]/", "http:///x"],
+  ],
+  [
+    { type: "string", format: "hostname" },
+    [`${"a".repeat(63)}.example.com`, "a.b.c.d.e.f"],
+    [`${"a".repeat(64)}.com`, "-a.com", "a..b"],
+  ],
+  // A reference and an anchor belong to the nearest $id.
+  [
+    {
+      $id: "https://example.com/root",
+      $defs: {
+        inner: {
+          $id: "inner",
+          $defs: { value: { type: "integer" }, named: { $anchor: "named", type: "boolean" } },
+          prefixItems: [{ $ref: "#/$defs/value" }, { $ref: "#named" }],
+          items: false,
+        },
+        value: { type: "string" },
+        named: { $anchor: "named", type: "null" },
+      },
+      type: "object",
+      properties: {
+        a: { $ref: "inner" },
+        b: { $ref: "#/$defs/value" },
+        c: { $ref: "#named" },
+        d: { $ref: "https://example.com/inner#named" },
+      },
+    },
+    [{ a: [1, true], b: "x", c: null, d: false }],
+    [{ a: ["x"] }, { a: [1, null] }, { b: 1 }, { c: true }, { d: null }],
+  ],
+  [
+    {
+      $defs: {
+        a: { $id: "urn:x:a", $defs: { b: { const: 1 } }, type: "array", items: { $ref: "#/$defs/b" } },
+      },
+      $ref: "urn:x:a",
+    },
+    [[], [1]],
+    [[2]],
   ],
   [{ type: "integer", minimum: -5, maximum: 120 }, [-5, 0, 99, 120], [-6, 121, 1.5]],
   [
@@ -230,6 +288,8 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
     [0, 1_000_000, -1],
   ],
   [{ type: "number", minimum: -0.5, maximum: 2.25 }, [-0.5, 0, 2.25, 2.2, -0.4999], [-0.51, 2.26, 3]],
+  [{ type: "number", minimum: 0, maximum: 1e20 }, [0.5, 123.456, 12345678.25, 1e20], [-1]],
+  [{ type: "number", minimum: -1e15, maximum: 1e9 }, [-0.000123, -123456789012.345, 1e9], [1e9 + 0.5]],
   [{ type: "number", exclusiveMinimum: 0 }, [0.001, 1, 1e14], [0, -1]],
   [{ type: "integer", multipleOf: 7, minimum: 0, maximum: 1_000 }, [0, 7, 994], [1, 995, 1_001]],
   [{ type: "number", multipleOf: 0.25 }, [0.25, -3.75, 12], [0.3, 0.125]],
@@ -242,8 +302,8 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
   [{ type: "array", minItems: 0, maxItems: 0 }, [[]], [[1]]],
   [
     { type: "array", prefixItems: [{ type: "string" }, { type: "integer" }] },
-    [[], ["a"], ["a", 1]],
-    [["a", 1, 2], [1]],
+    [[], ["a"], ["a", 1], ["a", 1, null, {}]],
+    [["a", "b"], [1]],
   ],
   [
     { type: "array", prefixItems: [{ type: "string" }], items: { type: "boolean" }, minItems: 2 },
@@ -369,6 +429,58 @@ describe("the grammar of a schema", () => {
     checkSamples(schema, 20, 1);
   });
 
+  test("keeps numbers beyond doubles and the order of its properties as they were declared", () => {
+    const allowsOnly = (schema: string, possible: string[], impossible: string[]): void => {
+      const { grammar, unenforced } = compileSchema(parseExactJson(schema, 100));
+      expect(unenforced).toEqual([]);
+      for (const text of possible) expect(allows(grammar, text), `${schema} ${text}`).toBe(true);
+      for (const text of impossible) expect(allows(grammar, text), `${schema} ${text}`).toBe(false);
+    };
+    allowsOnly('{"const":9007199254740993}', ["9007199254740993"], ["9007199254740992"]);
+    allowsOnly(
+      '{"enum":[12345678901234567890,0.1234567890123456789,"x"],"type":["integer","string"]}',
+      ["12345678901234567890", '"x"'],
+      ["12345678901234567000", "0.1234567890123456789"],
+    );
+    allowsOnly(
+      '{"type":"integer","minimum":9007199254740993,"maximum":9007199254740995}',
+      ["9007199254740993", "9007199254740995"],
+      ["9007199254740992", "9007199254740996"],
+    );
+    allowsOnly(
+      '{"type":"integer","exclusiveMinimum":9007199254740992,"exclusiveMaximum":9007199254740996}',
+      ["9007199254740993", "9007199254740995"],
+      ["9007199254740992", "9007199254740996"],
+    );
+    allowsOnly(
+      '{"enum":[9007199254740993,9007199254740995],"minimum":9007199254740994}',
+      ["9007199254740995"],
+      ["9007199254740993"],
+    );
+    allowsOnly(
+      '{"type":"integer","minimum":0,"format":"uint64"}',
+      ["18446744073709551615"],
+      ["18446744073709551616"],
+    );
+    allowsOnly(
+      '{"type":"object","properties":{"b":{"type":"null"},"10":{"type":"null"},"2":{"type":"null"}},"required":["b","10","2"]}',
+      ['{"b": null, "10": null, "2": null}'],
+      ['{"2": null, "10": null, "b": null}'],
+    );
+    allowsOnly(
+      '{"const":{"z":1,"1":{"5":2,"3":4}}}',
+      ['{"z": 1, "1": {"5": 2, "3": 4}}'],
+      ['{"1": {"3": 4, "5": 2}, "z": 1}'],
+    );
+  });
+
+  test("enforces patterns that are valid only without the flag u", () => {
+    const { grammar, unenforced } = compileSchema({ type: "string", pattern: '^\\:[^\\\\\\"]*$' });
+    expect(unenforced).toEqual([]);
+    expect(allows(grammar, '":ab"')).toBe(true);
+    for (const text of ['"ab"', '":a\\"', '"\\:"']) expect(allows(grammar, text)).toBe(false);
+  });
+
   test("enforces `items` lists and boolean exclusive bounds of older drafts", () => {
     const schema = {
       type: "array",
@@ -458,6 +570,18 @@ describe("the grammar of a schema", () => {
   });
 
   test.each([
+    [{ properties: { a: { minLength: 1 } } }, ["#=object", "#/properties/a=string"]],
+    [{ minimum: 1, pattern: "a" }, ["#=string+number"]],
+    [{ anyOf: [{ required: ["a"] }, { type: "string", minLength: 1 }] }, ["#/anyOf/0=object"]],
+    [{ title: "anything" }, []],
+    [{ enum: [1, "a"], minimum: 0 }, []],
+    [{ type: ["object", "null"], properties: { a: true } }, []],
+    [{ allOf: [{ type: "object" }, { properties: {} }] }, []],
+  ])("of %j lists the types that it implies without saying so", (schema, implied) => {
+    expect(compileSchema(schema).impliedTypes.sort()).toEqual(implied.sort());
+  });
+
+  test.each([
     [false, ""],
     [3, ""],
     [{ type: "text" }, "/type"],
@@ -477,6 +601,7 @@ describe("the grammar of a schema", () => {
     [{ type: "object", required: ["a"], unevaluatedProperties: false }, ""],
     [{ $ref: "#/$defs/missing" }, "/$ref"],
     [{ $ref: "https://example.com/schema" }, "/$ref"],
+    [{ $defs: { a: { $id: "a", $ref: "#/$defs/b" }, b: {} }, $ref: "a" }, "/$defs/a/$ref"],
     [{ $ref: "#" }, ""],
     [{ enum: [1, 2, 3], anyOf: [{ $ref: "#" }, { $ref: "#" }, { type: "string" }] }, ""],
     [{ $defs: { a: { $ref: "#/$defs/b" }, b: { $ref: "#/$defs/a" } }, $ref: "#/$defs/a" }, ""],

@@ -1,17 +1,19 @@
-import { alt, type Expr, NEVER, printRules, ref, text } from "../gbnf/expression.ts";
+import { alt, type Expr, NEVER, printRules, ref, refsOf, text } from "../gbnf/expression.ts";
 import { lowerAndCheck } from "../gbnf/grammar.ts";
 import { GrammarCheckError } from "../gbnf/lowered-grammar.ts";
 import { compileArray, compileObject } from "./compile-containers.ts";
 import type { CompileContext } from "./compile-context.ts";
 import { compileNumber, compileString } from "./compile-scalars.ts";
 import { wordsToExpr } from "./dfa-to-grammar.ts";
-import { GrammarRules, refsOf } from "./grammar-rules.ts";
+import { GrammarRules } from "./grammar-rules.ts";
 import { jsonText } from "./json-text.ts";
 import { type SchemaAlternative, SchemaAlternatives } from "./schema-alternatives.ts";
 import {
   areAlternativesDisjoint,
+  declaredTypes,
   enumeratedValues,
   generatedTypes,
+  impliesType,
   type JsonType,
 } from "./schema-analysis.ts";
 import {
@@ -40,6 +42,8 @@ export interface CompiledSchema {
   grammar: string;
   /** JSON pointers of the keywords that the grammar does not enforce, in the order in which they were met. */
   unenforced: string[];
+  /** JSON pointers of the schemas without `type` whose values are of fewer types than they allow: `#/items=string`. */
+  impliedTypes: string[];
 }
 
 /**
@@ -63,6 +67,7 @@ class SchemaCompiler implements CompileContext {
   readonly #document: SchemaDocument;
   readonly #alternatives: SchemaAlternatives;
   readonly #unenforced = new Set<string>();
+  readonly #impliedTypes = new Set<string>();
   readonly #ruleNames = new Map<string, string>();
   readonly #pending: { name: string; schemas: Schema[] }[] = [];
   /** JSON pointer of the schema that each rule was made from, by rule name. */
@@ -89,7 +94,11 @@ class SchemaCompiler implements CompileContext {
       if (!(error instanceof GrammarCheckError)) throw error;
       throw new SchemaError("", `The schema is too complex: ${error.message}.`);
     }
-    return { grammar: printRules(rules), unenforced: [...this.#unenforced] };
+    return {
+      grammar: printRules(rules),
+      unenforced: [...this.#unenforced],
+      impliedTypes: [...this.#impliedTypes],
+    };
   }
 
   valueExpr(schemas: readonly Schema[]): Expr {
@@ -135,8 +144,13 @@ class SchemaCompiler implements CompileContext {
       for (const key of ["$dynamicRef", "$recursiveRef"])
         if (key in schema) this.reportUnenforced(schema, key);
     }
-    const types = Array.from(generatedTypes(schemas), (type) => this.#compileType(type, schemas));
-    return alt(...types);
+    const types = [...generatedTypes(schemas)];
+    if (!schemas.some((schema) => "type" in schema) && types.length < declaredTypes(schemas).size) {
+      for (const schema of schemas.filter(impliesType)) {
+        this.#impliedTypes.add(`#${this.#document.pointerOf(schema)}=${types.join("+")}`);
+      }
+    }
+    return alt(...types.map((type) => this.#compileType(type, schemas)));
   }
 
   /** Whether an enumerated value may fit. Reports the keywords that the validator can't verify. */

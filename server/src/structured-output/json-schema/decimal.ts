@@ -4,10 +4,43 @@ export interface Decimal {
   scale: number;
 }
 
+/** A number of a JSON text that no double holds. `Number()` gives the nearest double. */
+export class ExactNumber {
+  /** As in the JSON text. */
+  readonly text: string;
+  readonly decimal: Decimal;
+
+  constructor(text: string, decimal: Decimal) {
+    this.text = text;
+    this.decimal = decimal;
+  }
+
+  valueOf(): number {
+    return Number(this.text);
+  }
+}
+
+export type JsonNumber = number | ExactNumber;
+
+export function isNumber(value: unknown): value is JsonNumber {
+  return typeof value === "number" || value instanceof ExactNumber;
+}
+
 /** The decimal that JSON writes for a finite number. */
-export function toDecimal(value: number): Decimal {
-  const match = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value))!;
+export function toDecimal(value: JsonNumber): Decimal {
+  return value instanceof ExactNumber ? value.decimal : parseDecimal(String(value))!;
+}
+
+/** Exact numbers are limited in length and exponent, so that arithmetic with them stays fast. */
+const MAX_DIGITS = 1_000;
+const MAX_EXPONENT = 400;
+
+/** The decimal of a JSON number; null for one that is too long. */
+export function parseDecimal(text: string): Decimal | null {
+  if (text.length > MAX_DIGITS) return null;
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text)!;
   const [, sign, whole, fraction = "", exponent = "0"] = match;
+  if (Math.abs(Number(exponent)) > MAX_EXPONENT) return null;
   let units = BigInt(whole! + fraction);
   let scale = fraction.length - Number(exponent);
   while (scale < 0) {
@@ -32,7 +65,7 @@ export function compareDecimals(a: Decimal, b: Decimal): number {
 }
 
 /** Whether `value` is a multiple of `of`. Exact: by floating point 0.07 is no multiple of 0.01. */
-export function isMultiple(value: number, of: number): boolean {
+export function isMultiple(value: JsonNumber, of: JsonNumber): boolean {
   const [a, b] = [toDecimal(value), toDecimal(of)];
   const scale = Math.max(a.scale, b.scale);
   return unitsAt(a, scale) % unitsAt(b, scale) === 0n;

@@ -1,5 +1,16 @@
 import { charsOf, range, subtract, UNICODE, union } from "../gbnf/char-set.ts";
-import { alt, type Expr, optional, type Rules, ref, repeat, seq, set, text } from "../gbnf/expression.ts";
+import {
+  alt,
+  type Expr,
+  optional,
+  type Rules,
+  ref,
+  refsOf,
+  repeat,
+  seq,
+  set,
+  text,
+} from "../gbnf/expression.ts";
 import { MAX_ENGINE_REPEAT } from "../gbnf/parser.ts";
 
 const HEX = set(union(range(0x30, 0x39), range(0x41, 0x46), range(0x61, 0x66)));
@@ -136,17 +147,4 @@ export class GrammarRules {
     const fewer = seq(repeat(block, 0, blocks - 1), repeat(unit, 0, BLOCK - 1));
     return seq(exactly, alt(fewer, seq(repeat(block, blocks, blocks), repeat(unit, 0, most % BLOCK))));
   }
-}
-
-/** Names of the rules that the expression refers to. */
-export function refsOf(expr: Expr): string[] {
-  const names: string[] = [];
-  const pending = [expr];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (next.kind === "ref") names.push(next.name);
-    else if (next.kind === "seq") pending.push(...next.items);
-    else if (next.kind === "alt") pending.push(...next.options);
-    else if (next.kind === "repeat") pending.push(next.item);
-  }
-  return names;
 }

@@ -1,12 +1,15 @@
+import { ExactNumber } from "./decimal.ts";
+import { memberNames } from "./exact-json.ts";
 import { COLON, COMMA } from "./grammar-rules.ts";
 import { isObject, type Json } from "./schema-document.ts";
 
-/** The value as JSON, with the blanks and escapes of the grammars. */
+/** The value as JSON, with the blanks and escapes of the grammars, and its numbers and order as they were declared. */
 export function jsonText(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(jsonText).join(COMMA)}]`;
+  if (value instanceof ExactNumber) return value.text;
   if (!isObject(value)) return typeof value === "string" ? stringText(value) : JSON.stringify(value);
-  return `{${Object.entries(value)
-    .map(([key, item]) => stringText(key) + COLON + jsonText(item))
+  return `{${memberNames(value)
+    .map((key) => stringText(key) + COLON + jsonText(value[key]!))
     .join(COMMA)}}`;
 }
 

@@ -1,7 +1,6 @@
 import { type Dfa, intersectAutomata } from "../automata/dfa.ts";
-import { type Automaton, patternAutomaton } from "../automata/nfa.ts";
-import { parseAnchoredPattern } from "../automata/pattern-parser.ts";
-import { compareDecimals, type Decimal, floorDecimal, toDecimal } from "./decimal.ts";
+import type { Automaton } from "../automata/nfa.ts";
+import { compareDecimals, type Decimal, floorDecimal, type JsonNumber, toDecimal } from "./decimal.ts";
 
 export interface Bound {
   value: Decimal;
@@ -73,19 +72,51 @@ function listIntegers(least: bigint, most: bigint, multiples: readonly Decimal[]
   return listed;
 }
 
+/** A decimal text: `whole` digits were read, then, with `fraction` not null, the point and `fraction` digits. */
+interface DecimalShape {
+  whole: number;
+  fraction: number | null;
+  /** `-` was read and no digit: then the number may not be 0. */
+  negative: boolean;
+  /** The first digit is 0, so no other whole digit may follow. */
+  zero: boolean;
+}
+
 /** Accepts decimal texts with enough digits for the constraint, whatever their value. */
 function shapeAutomaton({ integer, least, most, multiples }: NumberConstraint): Automaton {
   const ends = [least, most].filter((bound) => bound !== null).map(({ value }) => value);
   const needed = Math.max(0, ...ends.map((end) => wholeDigits(end)));
   // The automaton of a multiple has a state for every remainder and digit, so large divisors allow fewer digits.
   const free = multiples.every(({ units }) => units <= 10n) ? DIGITS : 6;
-  const whole = least && most ? needed : Math.max(needed + 1, free);
-  // No more digits in all than every double keeps: with more, parsing could round a number onto an excluded bound.
-  let fraction = integer ? 0 : Math.max(DIGITS - Math.max(1, needed), ...ends.map(({ scale }) => scale));
-  for (const { scale } of multiples) fraction = Math.min(fraction, scale);
-  const point = fraction === 0 ? "" : `(?:\\.\\d{1,${fraction}})?`;
-  const below1 = fraction === 0 ? "" : `|-0\\.\\d{1,${fraction}}`;
-  return patternAutomaton(parseAnchoredPattern(`(?:0${point}|-?[1-9]\\d{0,${whole - 1}}${point}${below1})`))!;
+  const maxWhole = least && most ? needed : Math.max(needed + 1, free);
+  /** Most digits after the point, for a number with so many whole digits. */
+  const maxFraction = (whole: number): number => {
+    if (integer) return 0;
+    // No more digits in all than every double keeps: with more, parsing could round a number onto an excluded bound.
+    const most = Math.max(DIGITS - Math.max(1, Math.min(whole, needed)), ...ends.map(({ scale }) => scale));
+    return Math.min(most, ...multiples.map(({ scale }) => scale));
+  };
+  return lazyAutomaton<DecimalShape>({
+    start: { whole: 0, fraction: null, negative: false, zero: false },
+    // How many digits may follow is all that matters once the fraction has begun.
+    keyOf: ({ whole, fraction, negative, zero }) =>
+      fraction === null
+        ? whole * 4 + Number(negative) * 2 + Number(zero)
+        : -1 - 2 * (maxFraction(whole) - fraction) - Number(fraction === 0),
+    step(shape, char) {
+      const { whole, fraction, negative, zero } = shape;
+      if (char === "-") return whole === 0 && !negative ? { ...shape, negative: true } : null;
+      if (char === ".") {
+        return whole > 0 && fraction === null && maxFraction(whole) > 0 ? { ...shape, fraction: 0 } : null;
+      }
+      if (fraction !== null)
+        return fraction < maxFraction(whole) ? { ...shape, fraction: fraction + 1 } : null;
+      if (zero || whole >= maxWhole) return null;
+      return { ...shape, whole: whole + 1, zero: whole === 0 && char === "0", negative };
+    },
+    accepts: ({ whole, fraction, negative, zero }) =>
+      fraction === null ? whole > 0 && !(negative && zero) : fraction > 0,
+  });
 }
 
 /** Number of digits before the decimal point, ≥ 1. */
@@ -204,10 +235,21 @@ export function areRangesDisjoint(a: NumberConstraint, b: NumberConstraint): boo
   return below(a.most, b.least) || below(b.most, a.least);
 }
 
-/** @param inwards 1 for a lower bound, −1 for an upper one. */
-export function boundOf(value: number, exclusive: boolean, inwards: 1 | -1): Bound {
-  // From 2^53 on, parsers read several whole numbers as one double, so the bound becomes the next double, inclusive.
-  if (exclusive && Math.abs(value) >= 2 ** 53) {
+/** @param inwards 1 for a lower bound, −1 for an upper one. @param whole only whole numbers are meant. */
+export function boundOf({
+  value,
+  exclusive,
+  inwards,
+  whole,
+}: {
+  value: JsonNumber;
+  exclusive: boolean;
+  inwards: 1 | -1;
+  whole: boolean;
+}): Bound {
+  // From 2^53 on, parsers read several numbers as one double, so the bound becomes the next double, inclusive. Readers of
+  // whole numbers that large know them exactly.
+  if (!whole && exclusive && typeof value === "number" && Math.abs(value) >= 2 ** 53) {
     return { value: toDecimal(nextDouble(value, inwards)), exclusive: false };
   }
   return { value: toDecimal(value), exclusive };

@@ -95,7 +95,7 @@ export class SchemaAlternatives {
       else result = crossed;
     };
     if (typeof schema["$ref"] === "string") {
-      narrow("$ref", this.#expand(this.#document.resolve(schema["$ref"], `${path}/$ref`), depth + 1));
+      narrow("$ref", this.#expand(this.#document.resolve(schema), depth + 1));
     }
     for (const part of this.#list(schema, "allOf")) narrow("allOf", this.#expand(part, depth + 1));
     if ("anyOf" in schema) {

@@ -1,5 +1,5 @@
-import { toDecimal } from "./decimal.ts";
-import { NUMBER_FORMATS } from "./formats.ts";
+import { isNumber, type JsonNumber, toDecimal } from "./decimal.ts";
+import { INTEGER_FORMATS, NUMBER_FORMATS } from "./formats.ts";
 import {
   areRangesDisjoint,
   type Bound,
@@ -82,6 +82,11 @@ export function generatedTypes(schemas: SchemaConjunction): Set<JsonType> {
   return implied.size === 0 ? declared : implied;
 }
 
+/** Whether the schema has a keyword that is about values of one type. */
+export function impliesType(schema: JsonObject): boolean {
+  return Object.values(KEYWORDS_BY_TYPE).some((keywords) => keywords.some((key) => key in schema));
+}
+
 /** The values that satisfy every `enum` and `const`; null when there is neither. */
 export function enumeratedValues(schemas: SchemaConjunction): Json[] | null {
   let listed: Map<string, Json> | null = null;
@@ -100,28 +105,27 @@ export function enumeratedValues(schemas: SchemaConjunction): Json[] | null {
 export function numberConstraint(schemas: SchemaConjunction, integer: boolean): NumberConstraint {
   let least: Bound | null = null;
   let most: Bound | null = null;
-  const multiples = new Map<number, ReturnType<typeof toDecimal>>();
-  const atLeast = (value: number, exclusive: boolean): void => {
-    least = stricter(least, boundOf(value, exclusive, 1), 1);
+  const multiples = new Map<string, ReturnType<typeof toDecimal>>();
+  const whole = integer || schemas.some(({ format }) => INTEGER_FORMATS.has(format as string));
+  const atLeast = (value: JsonNumber, exclusive: boolean): void => {
+    least = stricter(least, boundOf({ value, exclusive, inwards: 1, whole }), 1);
   };
-  const atMost = (value: number, exclusive: boolean): void => {
-    most = stricter(most, boundOf(value, exclusive, -1), -1);
+  const atMost = (value: JsonNumber, exclusive: boolean): void => {
+    most = stricter(most, boundOf({ value, exclusive, inwards: -1, whole }), -1);
   };
-  let whole = integer;
   for (const schema of schemas) {
     const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, format } = schema;
     // In draft 4, exclusiveMinimum and exclusiveMaximum are flags of minimum and maximum.
-    if (typeof minimum === "number") atLeast(minimum, exclusiveMinimum === true);
-    if (typeof maximum === "number") atMost(maximum, exclusiveMaximum === true);
-    if (typeof exclusiveMinimum === "number") atLeast(exclusiveMinimum, true);
-    if (typeof exclusiveMaximum === "number") atMost(exclusiveMaximum, true);
-    if (typeof multipleOf === "number") multiples.set(multipleOf, toDecimal(multipleOf));
+    if (isNumber(minimum)) atLeast(minimum, exclusiveMinimum === true);
+    if (isNumber(maximum)) atMost(maximum, exclusiveMaximum === true);
+    if (isNumber(exclusiveMinimum)) atLeast(exclusiveMinimum, true);
+    if (isNumber(exclusiveMaximum)) atMost(exclusiveMaximum, true);
+    if (isNumber(multipleOf)) multiples.set(canonicalJson(multipleOf), toDecimal(multipleOf));
     const bounds = NUMBER_FORMATS.get(format as string);
     if (bounds) {
       atLeast(bounds[0], false);
       atMost(bounds[1], false);
     }
-    if (/^u?int/.test(String(format))) whole ||= NUMBER_FORMATS.has(format as string);
   }
   return { integer: whole, least, most, multiples: [...multiples.values()] };
 }

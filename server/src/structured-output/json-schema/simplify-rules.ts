@@ -1,5 +1,4 @@
-import { alt, EMPTY, type Expr, isNever, NEVER, type Rules, repeat, seq } from "../gbnf/expression.ts";
-import { refsOf } from "./grammar-rules.ts";
+import { type Expr, mapRefs, type Rules, refsOf } from "../gbnf/expression.ts";
 
 /**
  * Removes alternatives without a finite text, resolves aliases, and keeps only the rules that `root` uses.
@@ -64,25 +63,5 @@ function isProductive(expr: Expr, known: ReadonlySet<string>): boolean {
       return expr.min === 0 || isProductive(expr.item, known);
     default:
       return true;
-  }
-}
-
-/** Renames the rules that the expression refers to; null replaces a reference by NEVER. */
-export function mapRefs(expr: Expr, rename: (name: string) => string | null): Expr {
-  switch (expr.kind) {
-    case "ref": {
-      const name = rename(expr.name);
-      return name === null ? NEVER : { kind: "ref", name };
-    }
-    case "seq":
-      return expr.items.length === 0 ? EMPTY : seq(...expr.items.map((item) => mapRefs(item, rename)));
-    case "alt":
-      return alt(
-        ...expr.options.map((option) => mapRefs(option, rename)).filter((option) => !isNever(option)),
-      );
-    case "repeat":
-      return repeat(mapRefs(expr.item, rename), expr.min, expr.max);
-    default:
-      return expr;
   }
 }

@@ -1,6 +1,6 @@
 import { type Automaton, patternAutomaton, runAutomaton } from "../automata/nfa.ts";
 import { parsePattern } from "../automata/pattern-parser.ts";
-import { isMultiple } from "./decimal.ts";
+import { compareDecimals, ExactNumber, isMultiple, isNumber, type JsonNumber, toDecimal } from "./decimal.ts";
 import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
 import { isObject, type Json, type JsonObject, type Schema, type SchemaDocument } from "./schema-document.ts";
 
@@ -12,6 +12,7 @@ const MAX_STEPS = 20_000;
 /** A text that is equal for equal values only. */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
+  if (value instanceof ExactNumber) return `${value.decimal.units}e-${value.decimal.scale}`;
   if (!isObject(value)) return JSON.stringify(value);
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join()}}`;
@@ -109,9 +110,7 @@ export class InstanceValidator {
     const { type, enum: values, nullable } = schema;
     if (type !== undefined && !(nullable === true && value === null)) {
       const types = Array.isArray(type) ? type : [type];
-      if (
-        !types.some((name) => name === jsonTypeOf(value) || (name === "number" && typeof value === "number"))
-      )
+      if (!types.some((name) => name === jsonTypeOf(value) || (name === "number" && isNumber(value))))
         return false;
     }
     if ("const" in schema && canonicalJson(schema["const"]!) !== canonicalJson(value)) return false;
@@ -139,7 +138,7 @@ export class InstanceValidator {
       result === null ? VALID : result.length === 0 ? null : [{ schema, keyword }];
     const checks: (() => ValidationResult)[] = [];
     if (typeof schema["$ref"] === "string") {
-      const target = this.#document.resolve(schema["$ref"], this.#document.pointerOf(schema));
+      const target = this.#document.resolve(schema);
       checks.push(() => fits(target));
     }
     checks.push(() => validateAll(list("allOf"), fits));
@@ -165,7 +164,7 @@ export class InstanceValidator {
   ): ValidationResult {
     const dynamic = ["$dynamicRef", "$recursiveRef"].filter((key) => key in schema);
     if (dynamic.length > 0) return dynamic.map((keyword) => ({ schema, keyword }));
-    if (typeof value === "number") return resultOf(fitsNumber(value, schema));
+    if (isNumber(value)) return resultOf(fitsNumber(value, schema));
     if (typeof value === "string") return this.#validateString(value, schema);
     if (Array.isArray(value)) return this.#validateArray(value, schema, depth);
     return isObject(value) ? this.#validateObject(value, schema, depth, active) : VALID;
@@ -260,7 +259,7 @@ export class InstanceValidator {
         if (typeof part === "boolean") continue;
         const { $ref, allOf = [], anyOf = [], oneOf = [] } = part;
         for (const list of [allOf, anyOf, oneOf]) for (const option of list as Schema[]) parts.add(option);
-        if (typeof $ref === "string") parts.add(this.#document.resolve($ref, this.#document.pointerOf(part)));
+        if (typeof $ref === "string") parts.add(this.#document.resolve(part));
       }
       this.#subschemas.set(schema, parts);
     }
@@ -344,6 +343,7 @@ export function jsonTypeOf(value: Json): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
+  if (value instanceof ExactNumber) return value.decimal.scale === 0 ? "integer" : "number";
   return typeof value;
 }
 
@@ -354,13 +354,12 @@ function within(count: number, schema: JsonObject, unit: string): boolean {
   );
 }
 
-function fitsNumber(value: number, schema: JsonObject): boolean {
+function fitsNumber(value: JsonNumber, schema: JsonObject): boolean {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
-  if (typeof minimum === "number" && (value < minimum || (exclusiveMinimum === true && value === minimum)))
-    return false;
-  if (typeof maximum === "number" && (value > maximum || (exclusiveMaximum === true && value === maximum)))
-    return false;
-  if (typeof exclusiveMinimum === "number" && value <= exclusiveMinimum) return false;
-  if (typeof exclusiveMaximum === "number" && value >= exclusiveMaximum) return false;
-  return typeof multipleOf !== "number" || isMultiple(value, multipleOf);
+  const order = (bound: JsonNumber): number => compareDecimals(toDecimal(value), toDecimal(bound));
+  if (isNumber(minimum) && order(minimum) < (exclusiveMinimum === true ? 1 : 0)) return false;
+  if (isNumber(maximum) && order(maximum) > (exclusiveMaximum === true ? -1 : 0)) return false;
+  if (isNumber(exclusiveMinimum) && order(exclusiveMinimum) <= 0) return false;
+  if (isNumber(exclusiveMaximum) && order(exclusiveMaximum) >= 0) return false;
+  return !isNumber(multipleOf) || isMultiple(value, multipleOf);
 }

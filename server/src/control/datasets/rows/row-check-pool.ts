@@ -6,8 +6,8 @@ import type { CheckJob, CheckResult } from "./worker.ts";
 /** Most processes at once, because each uses a whole core. */
 export const MAX_RUNNING = 2;
 export const MAX_WAITING = 64;
-/** Limit for checking one piece of a file. */
-const PIECE_TIMEOUT_MS = 60_000;
+/** Most CPU time for checking one piece of a file. */
+const PIECE_CPU_LIMIT_MS = 60_000;
 /** How long an idle process is kept, because starting one takes longer than checking a small dataset. */
 const IDLE_MS = 60_000;
 
@@ -72,7 +72,7 @@ export class RowCheckPool {
         clock: this.#clock,
         entry: new URL("./worker.ts", import.meta.url),
         work: "Rows are checked",
-        timeoutMs: PIECE_TIMEOUT_MS,
+        cpuLimitMs: PIECE_CPU_LIMIT_MS,
         maxQueued: 1,
       });
     this.#processes.add(process);

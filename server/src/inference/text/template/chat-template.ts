@@ -4,8 +4,8 @@ import { JobLimitError, JobProcess } from "../../../platform/process/job-process
 import type { TemplateMessage } from "../tools/template-messages.ts";
 import type { RenderJob, RenderResult } from "./render-job.ts";
 
-/** Longest rendering. Users upload templates with their models, so a template may loop forever and block the others. */
-const TIMEOUT_MS = 2_000;
+/** Most CPU time of one rendering. Users upload templates with their models, so a template may loop forever and block the others. */
+const CPU_LIMIT_MS = 2_000;
 const MAX_QUEUED = 1_000;
 
 function createRenderer(): JobProcess<RenderJob, RenderResult> {
@@ -13,7 +13,7 @@ function createRenderer(): JobProcess<RenderJob, RenderResult> {
     clock: systemClock,
     entry: new URL("./render-worker.ts", import.meta.url),
     work: "Prompts are rendered",
-    timeoutMs: TIMEOUT_MS,
+    cpuLimitMs: CPU_LIMIT_MS,
     maxQueued: MAX_QUEUED,
   });
 }

@@ -1,4 +1,5 @@
 import { badRequest } from "../../../lib/errors.ts";
+import { addKeyword } from "../../../structured-output/schema-text.ts";
 import { checkJsonLimits, isJsonObject, type JsonObject, sanitizePathSegment } from "./json-limits.ts";
 
 const TYPES = new Set(["string", "number", "integer", "boolean", "object", "array", "null"]);
@@ -31,7 +32,7 @@ export function parseParametersSchema(value: unknown, path: string): JsonObject 
     throw badRequest(`${path}.type`, `${path}.type must be object: a function's parameters are named.`);
   }
   checkSchema(value, path);
-  return value.type === undefined ? { type: "object", ...value } : value;
+  return value.type === undefined ? addKeyword(value, "type", "object") : value;
 }
 
 function checkSchema(root: JsonObject, rootPath: string): void {

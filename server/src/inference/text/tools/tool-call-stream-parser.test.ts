@@ -283,6 +283,23 @@ describe("the parser", () => {
     }
   });
 
+  test("drops text between a call's JSON and its end, and passes on what follows a call without an end", () => {
+    const json = '{"name": "get", "arguments": {}}';
+    const calls = [["get", "{}"]];
+    for (const junk of ["}", "\n}]\n", " and that is all", ', "id": 3}']) {
+      const text = `<tool_call>${json}${junk}</tool_call>`;
+      expect(summary(parse("hermes", [text])), junk).toEqual({ content: "", calls });
+      expect(summary(parse("hermes", [...text, " Done."])).content, junk).toBe(" Done.");
+      expect(summary(parse("hermes", [text, text])).calls, junk).toHaveLength(2);
+    }
+    expect(summary(parse("hermes", [`<tool_call>${json}\nDone.`]))).toEqual({ content: "\nDone.", calls });
+    expect(summary(parse("hermes", [`<tool_call>${json}</tool`]))).toEqual({ content: "", calls });
+    expect(summary(parse("hermes", [`<tool_call>${json} ${"so ".repeat(200)}`])).content).toContain("so so");
+    expect(summary(parse("hermes", [...`<tool_call>${json}} <tool_call>${json}`])).calls).toHaveLength(2);
+    const bare = '{"name": "get", "parameters": {}}';
+    expect(summary(parse("llama3-json", [...bare, "}\n"]))).toEqual({ content: "", calls });
+  });
+
   test("gives a call without arguments an empty object", () => {
     expect(summary(parse("hermes", ['<tool_call>{"name":"get"}</tool_call>'])).calls).toEqual([
       ["get", "{}"],

@@ -23,6 +23,9 @@ export interface ToolCallStreamParserOptions {
   newId?: () => string;
 }
 
+/** Most characters between a call's JSON and its end. Longer text is content: the model has left the end out. */
+const MAX_TAIL = 200;
+
 /**
  * Splits a choice's output into content and tool calls incrementally.
  *
@@ -77,9 +80,10 @@ export class ToolCallStreamParser {
     if (this.#state === "call") {
       if (this.#started) this.#end();
       else if (!constrained) this.#content(this.#held);
-    } else if (this.#state === "gap") {
+    } else if (this.#state === "gap" || this.#state === "tail") {
       const rest = this.#heldWhitespace + this.#input;
-      if (!constrained && !(this.callCount > 0 && rest.trim() === "")) this.#content(rest);
+      const isCut = this.#state === "tail" && this.#last!.end.startsWith(this.#input);
+      if (!constrained && !isCut && !(this.callCount > 0 && rest.trim() === "")) this.#content(rest);
     } else if (this.#state === "content" || (this.#state === "list" && this.#lastRejected)) {
       this.#content(this.#heldWhitespace + this.#input);
     }
@@ -244,15 +248,27 @@ export class ToolCallStreamParser {
     return true;
   }
 
+  /** After a call's JSON. Text up to the call's end is syntax that the model got wrong, and no part of its answer. */
   #tailStep(): boolean {
     this.#readWhitespace();
-    const end = this.#last!.end;
+    // A bracket too many is the commonest fault, and no answer begins with one.
+    while (this.#input.startsWith("}") || this.#input.startsWith("]")) {
+      this.#input = this.#input.slice(1);
+      this.#heldWhitespace = "";
+      this.#readWhitespace();
+    }
+    const input = this.#input;
+    if (input === "") return false;
+    const { end } = this.#last!;
     if (end !== "") {
-      if (this.#input.startsWith(end)) {
-        this.#input = this.#input.slice(end.length);
+      const length = MAX_TAIL + end.length;
+      const found = input.slice(0, length).indexOf(end);
+      const before = found === -1 ? input.slice(0, length) : input.slice(0, found);
+      const beginsCall = this.#markers.some((marker) => before.includes(marker));
+      if (found === -1 && !beginsCall && input.length < length) return false;
+      if (found !== -1 && !beginsCall) {
+        this.#input = input.slice(found + end.length);
         this.#heldWhitespace = "";
-      } else if (end.startsWith(this.#input)) {
-        return false;
       }
     }
     this.#state = "gap";
