@@ -595,12 +595,62 @@ describe("an error", () => {
   });
 
   it("of a server that never answers or falls silent becomes timeout", async () => {
-    const silent = await setUp(() => {}, { headersTimeoutMs: 50 });
+    const silent = await setUp(() => {}, { firstTokenTimeoutMs: 50 });
     expect((await failure(silent.engine)).code).toBe("timeout");
     const half = await setUp((response) => void response.writeHead(200).write(vllmChunk("a", null)), {
-      bodyTimeoutMs: 50,
+      stallTimeoutMs: 50,
     });
     expect((await failure(half.engine, chat({ stream: true }))).code).toBe("timeout");
+  });
+
+  it("of a stream whose headers come at once and whose first token never comes becomes timeout", async () => {
+    const { engine } = await setUp((response) => response.writeHead(200).flushHeaders(), {
+      firstTokenTimeoutMs: 50,
+    });
+    expect((await failure(engine, chat({ stream: true }))).code).toBe("timeout");
+  });
+
+  it("does not come from a stall time-out before the first token, nor while the consumer is slow", async () => {
+    const { engine } = await setUp(
+      (response) => {
+        response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+        setTimeout(() => {
+          for (let i = 0; i < 2_000; i++) response.write(vllmChunk("word ", null));
+          response.end(`${vllmChunk("", "stop")}data: [DONE]\n\n`);
+        }, 300);
+      },
+      { stallTimeoutMs: 100 },
+    );
+    let deltas = 0;
+    for await (const event of engine.generate(chat({ stream: true }), new AbortController().signal)) {
+      if (event.type === "delta" && ++deltas === 1) await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    expect(deltas).toBe(2_000);
+  });
+
+  it("of failed work reaches all that is in flight or queued, and the connections end", async () => {
+    let closed = 0;
+    const { engine, upstream } = await setUp((response, { body }) => {
+      response.once("close", () => closed++);
+      if (body.stream) response.writeHead(200).write(vllmChunk("a", null));
+    });
+    const running = [true, false, true, false, true, false].map((stream) =>
+      failure(engine, chat({ stream })),
+    );
+    await expect.poll(() => upstream.requests.length).toBe(4);
+    engine.failWork?.(new EngineError("unavailable", "The model server is gone."));
+    for (const error of await Promise.all(running)) expect(error.message).toBe("The model server is gone.");
+    await expect.poll(() => closed).toBe(4);
+    expect(upstream.requests).toHaveLength(4);
+  });
+
+  it("does not come from a health check that meets a server whose connections are all in use", async () => {
+    const { engine, upstream } = await setUp((response, { path }) => {
+      if (path === "/health") sendJson(response, 200, {});
+    });
+    for (let i = 0; i < 5; i++) void failure(engine);
+    await expect.poll(() => upstream.requests.length).toBe(4);
+    await expect(engine.health()).resolves.toBeUndefined();
   });
 
   it("of a full queue becomes overloaded, and later requests succeed", async () => {
