@@ -162,6 +162,44 @@ describe("the output of an attached server", () => {
   });
 });
 
+describe("a forced tool call of an attached server", () => {
+  const badly: [string, Script][] = [
+    ["is a bare string", { calls: [{ name: "weather", arguments: '"Zürich"' }] }],
+    ["lacks a required property", { calls: [{ name: "weather", arguments: "{}" }] }],
+    ["has a property of the wrong type", { calls: [{ name: "weather", arguments: '{"city": 3}' }] }],
+    ["is not whole", { calls: [{ name: "weather", arguments: '{"city": "Z' }] }],
+    ["is missing", { content: "It rains." }],
+  ];
+  test.each(badly)("that %s is an error and never a result", async (_how, script) => {
+    for (const tool_choice of ["required", { type: "function", function: { name: "weather" } }]) {
+      const forced = { tools: [weather], tool_choice };
+      const reply = await post(hearth, CHAT, asked(script, forced));
+      expect(reply.status, reply.text).toBe(502);
+      expect(reply.text).not.toContain("Zürich");
+      const streamed = await post(hearth, CHAT, asked(script, { ...forced, stream: true }));
+      expect(streamed.text).toContain('"error":');
+      expect(streamed.text).not.toContain('"finish_reason":"');
+    }
+  });
+
+  test("of a function that was not chosen is an error", async () => {
+    const other = { type: "function" as const, function: { name: "other" } };
+    const tool_choice = { type: "function", function: { name: "other" } };
+    const reply = await post(hearth, CHAT, asked(script, { tools: [weather, other], tool_choice }));
+    expect(reply.status).toBe(502);
+  });
+
+  test("that fits is passed on, and so is one of a strict tool; one of a strict tool that doesn't fit is an error", async () => {
+    const reply = await post(hearth, CHAT, asked(script, { tools: [weather], tool_choice: "required" }));
+    expect(reply.json.choices).toEqual([{ index: 0, message, finish_reason: "tool_calls" }]);
+    const strict = { type: "function", function: { ...weather.function, strict: true } };
+    expect((await post(hearth, CHAT, asked(script, { tools: [strict] }))).status).toBe(200);
+    const wrong: Script = { calls: [{ name: "weather", arguments: "{}" }] };
+    expect((await post(hearth, CHAT, asked(wrong, { tools: [strict] }))).status).toBe(502);
+    expect((await post(hearth, CHAT, asked(wrong, { tools: [weather] }))).status).toBe(200);
+  });
+});
+
 describe("the request to an attached server", () => {
   test("carries tools, tool_choice, earlier tool calls, their results and reasoning", async () => {
     const past = { id: "c1", type: "function", function: { name: "weather", arguments: "{}" } };
@@ -169,16 +207,17 @@ describe("the request to an attached server", () => {
       { role: "user", content: "Weather?" },
       { role: "assistant", content: null, tool_calls: [past], reasoning_content: "Look." },
       { role: "tool", content: "Rain" },
-      { role: "user", content: JSON.stringify({ echo: true }) },
+      { role: "user", content: JSON.stringify({ echo: true, calls: script.calls }) },
     ];
     const body = await seen({ messages, tools: [weather], tool_choice: "any" });
-    expect(body).toMatchObject({ model: "able", tools: [weather], tool_choice: "required" });
+    const strict = { type: "function", function: { ...weather.function, strict: true } };
+    expect(body).toMatchObject({ model: "able", tools: [strict], tool_choice: "required" });
     expect(body.messages.slice(1, 3)).toEqual([
       { role: "assistant", content: null, tool_calls: [past], reasoning_content: "Look." },
       { role: "tool", content: "Rain", tool_call_id: "c1" },
     ]);
     const named = { type: "function", function: { name: "weather" } };
-    expect((await seen({ tools: [weather], tool_choice: named })).tool_choice).toEqual(named);
+    expect((await seen({ messages, tools: [weather], tool_choice: named })).tool_choice).toEqual(named);
     expect(await seen({ tools: [weather], tool_choice: "none" })).not.toHaveProperty("tools");
   });
 

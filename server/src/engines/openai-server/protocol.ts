@@ -100,11 +100,18 @@ function addChat(body: RequestBody, dialect: Dialect, input: Extract<EngineInput
   const { messages, tools, reasoning } = input;
   body.messages = messages.map(messageJson);
   if (tools !== undefined) {
+    const { toolChoice } = tools;
+    // OpenAI itself refuses strict schemas that leave a property optional or open.
+    const isForced = toolChoice !== "auto" && dialect === "extended";
     body.tools = tools.functions.map(({ name, description, parameters, strict }) => ({
       type: "function",
-      function: { name, description: description ?? undefined, parameters, strict: strict || undefined },
+      function: {
+        name,
+        description: description ?? undefined,
+        parameters,
+        strict: strict || isForced || undefined,
+      },
     }));
-    const { toolChoice } = tools;
     body.tool_choice =
       typeof toolChoice === "string" ? toolChoice : { type: "function", function: toolChoice };
     if (!tools.parallelToolCalls) body.parallel_tool_calls = false;

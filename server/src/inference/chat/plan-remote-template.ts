@@ -8,6 +8,7 @@ import { applyReasoningHistory } from "../text/reasoning/history.ts";
 import { parseReasoningSettings, type ReasoningSettings } from "../text/reasoning/settings.ts";
 import { compileOutputConstraint, requestedJson } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
+import { checkToolCalls, promisesValidCalls } from "../text/tools/check-tool-calls.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
 import type { ToolRequest } from "../text/tools/definitions.ts";
 import { PreParsedOutput } from "../text/tools/pre-parsed-output.ts";
@@ -59,9 +60,16 @@ export async function planRemoteTemplate(chat: RemoteChat): Promise<PromptPlan> 
     // An engine without grammars gets the schema itself, and may follow it less strictly.
     ...(constraint === null ? {} : json === null ? { grammar: constraint.grammar } : { json }),
     responseHeaders: schemaWarningHeaders(constraint?.unenforced ?? []),
+    ...(tools !== null && promisesValidCalls(tools)
+      ? { checkToolCalls: (calls) => checkToolCalls(tools, calls) }
+      : {}),
     createParser() {
       return new PreParsedOutput(
-        tools && { names: tools.tools.map((tool) => tool.name), parallel: tools.parallel },
+        tools && {
+          names: tools.tools.map((tool) => tool.name),
+          parallel: tools.parallel,
+          isForced: tools.choice.kind !== "auto",
+        },
       );
     },
   };

@@ -130,7 +130,20 @@ export class ResponseWriter<Body extends TextParameters> {
       parts = choice.addPrompt({ tokens: event.tokens, fragments: this.#plan.promptFragments });
     } else {
       parts = choice.finish(event.reason);
+      const checked = this.#plan.checkToolCalls?.(choice);
+      if (checked !== undefined) {
+        return checked.then(() => this.#writeIfStreamed(event, index, parts, signal) ?? undefined);
+      }
     }
+    return this.#writeIfStreamed(event, index, parts, signal);
+  }
+
+  #writeIfStreamed(
+    event: ChoiceEvent,
+    index: number,
+    parts: readonly ContentPart[],
+    signal: AbortSignal,
+  ): Promise<void> | null {
     return this.#request.body.stream === true && !signal.aborted
       ? this.#writeParts(event, index, parts)
       : null;
