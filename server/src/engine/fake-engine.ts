@@ -85,6 +85,7 @@ const DEFAULT_FEATURES = supportedFeatures({
   tools: false,
   reasoning: false,
   reasoningBudget: false,
+  finalTurn: false,
   json: false,
 });
 

@@ -264,6 +264,22 @@ describe("the request to an attached server", () => {
     expect((await post(hearth, CHAT, asked({}, broken))).json.error.param).toBe("response_format.schema");
   });
 
+  test("says whether the last message is continued, where the server can do that", async () => {
+    const script = JSON.stringify({ echo: true });
+    const messages = [
+      { role: "user", content: "Begin." },
+      { role: "assistant", content: script },
+    ];
+    const continued = { continue_final_message: true, add_generation_prompt: false };
+    expect(await seen({ messages })).toMatchObject(continued);
+    expect(await seen({ messages, ...continued })).toMatchObject(continued);
+    expect(await seen({ messages, add_generation_prompt: true })).not.toHaveProperty(
+      "continue_final_message",
+    );
+    expect(await seen({ add_generation_prompt: false })).toMatchObject({ add_generation_prompt: false });
+    expect(await seen({ messages, model: PLAIN })).not.toHaveProperty("continue_final_message");
+  });
+
   test("separates accounts' prompt caches by a salt that reveals nothing of the account", async () => {
     const [one, other] = [await seen({}), await seen({ prompt_cache_isolation_key: "k" })];
     expect(one.cache_salt).toMatch(/^[\w-]{43}$/);
@@ -294,6 +310,8 @@ describe("the request to an attached server", () => {
     ["safe_tokenization", { safe_tokenization: true }],
     ["typical_p", { typical_p: 0.5 }],
     ["mirostat_target", { mirostat_target: 3 }],
+    ["add_generation_prompt", { add_generation_prompt: false }],
+    ["continue_final_message", { continue_final_message: false }],
     ["context_length_exceeded_behavior", { context_length_exceeded_behavior: "error" }],
   ])("with %s is refused where the server's declared features lack it", async (param, more) => {
     const reply = await post(hearth, CHAT, asked({ content: "x" }, { model: PLAIN, ...more }));

@@ -10,6 +10,8 @@ export interface ResponseHead {
   created: number;
   /** Full name of the model. */
   model: string;
+  /** Names the configuration that the model runs with. */
+  fingerprint: string;
 }
 
 /** Members of a choice that the request asks for. Objects are JSON texts. */
@@ -78,7 +80,10 @@ export function usageJson(usage: EngineUsage): string {
 
 /** The first members of every object. */
 export function headJson(head: ResponseHead, object: string): string {
-  return `"id":"${head.id}","object":"${object}","created":${head.created},"model":${JSON.stringify(head.model)}`;
+  return (
+    `"id":"${head.id}","object":"${object}","created":${head.created},"model":${JSON.stringify(head.model)},` +
+    `"system_fingerprint":"${head.fingerprint}"`
+  );
 }
 
 /** A whole response or one chunk. `choices` are the array's elements as JSON text. */

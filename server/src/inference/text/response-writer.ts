@@ -17,6 +17,7 @@ import {
   type ResponseSerializer,
   type ResponseTail,
 } from "./response-serializer.ts";
+import { systemFingerprint } from "./system-fingerprint.ts";
 import { perfMetricsJson, timingHeaders } from "./timing-headers.ts";
 
 /** Generates one response and writes it, whole or streamed. */
@@ -42,6 +43,7 @@ export class ResponseWriter<Body extends TextParameters> {
       id: serializer.idPrefix + target.id,
       created: Math.floor(record.startedAtMs / 1000),
       model: record.model,
+      fingerprint: systemFingerprint(request.replica.model),
     };
   }
 
