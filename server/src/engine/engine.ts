@@ -48,6 +48,8 @@ export interface Engine {
   unloadLora?(id: string): Promise<void>;
   /** Resolves while the engine responds. @throws EngineError otherwise. */
   health(): Promise<void>;
+  /** Fails all work in flight with the error; later work may begin. Absent: only the end of the engine ends its work. */
+  failWork?(error: EngineError): void;
   /** Ends all work; generations in flight fail with `unavailable`. Idempotent. */
   close(): Promise<void>;
 }

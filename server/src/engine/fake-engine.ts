@@ -41,7 +41,7 @@ export interface FakeEngineOptions {
   model?: Partial<EngineModelInfo>;
 }
 
-export interface FakeEngine extends Required<TextEngine> {
+export interface FakeEngine extends Required<Omit<TextEngine, "failWork">> {
   /** Requests so far, oldest first; the last 1,000. */
   readonly requests: readonly GenerateRequest[];
   /** Number of running generations. */
@@ -85,6 +85,7 @@ const DEFAULT_FEATURES = supportedFeatures({
   tools: false,
   reasoning: false,
   reasoningBudget: false,
+  finalTurn: false,
   json: false,
 });
 

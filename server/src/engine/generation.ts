@@ -28,10 +28,14 @@ export type EngineFeature =
   | "disableSpeculation"
   | "thinking"
   | "plainText"
-  /** Only engines that render chat have the following: `tools`, `reasoning` and `reasoning.maxTokens` of a chat input; `json`. */
+  /**
+   * Only engines that render chat have the following: `tools`, `reasoning`, `reasoning.maxTokens` and `finalTurn` of a chat
+   * input; `json`.
+   */
   | "tools"
   | "reasoning"
   | "reasoningBudget"
+  | "finalTurn"
   | "json";
 
 export type EngineInput =
@@ -42,7 +46,17 @@ export type EngineInput =
   | { kind: "text"; text: string; addBos: boolean; plain?: readonly (readonly [number, number])[] }
   | { kind: "tokens"; tokens: readonly number[] }
   /** Only for engines with `rendersChat`. */
-  | { kind: "chat"; messages: readonly ChatMessage[]; tools?: ChatTools; reasoning?: ChatReasoning };
+  | {
+      kind: "chat";
+      messages: readonly ChatMessage[];
+      tools?: ChatTools;
+      reasoning?: ChatReasoning;
+      /**
+       * `continued`: the output continues the text of the last message, the assistant's. `closed`: the prompt ends with the
+       * last message, without the start of a turn. Absent: the engine begins a turn of the assistant.
+       */
+      finalTurn?: "continued" | "closed";
+    };
 
 export const UNKNOWN_TOKEN = -1;
 
@@ -78,7 +92,7 @@ export interface GenerateRequest {
   grammar?: string;
   /** Instead of a grammar: JSON that fits the schema, or any object when it is null. The engine decides how strictly. */
   json?: { schema: object | null };
-  /** Deliver `tokens` with the deltas, each with this many alternatives, 0–5. */
+  /** Deliver `tokens` with the deltas, each with this many alternatives, 0–20. */
   logprobs?: number;
   /** Deliver the prompt's tokens; with `logprobs: true` also their log probabilities. */
   prompt?: { logprobs: boolean };

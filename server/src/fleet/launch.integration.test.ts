@@ -10,6 +10,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { EngineEvent } from "../engine/generation.ts";
 import { llamaCppKind } from "../engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
+import { FakeClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../platform/telemetry/log.ts";
 import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet, type FleetOptions } from "./service.ts";
 
@@ -176,6 +177,75 @@ describe("a server that the platform does not run", () => {
     server.listen(port, "127.0.0.1");
     await until(() => fleet.status()[0]!.state === "ready");
     await route(fleet);
+  });
+});
+
+describe("a server that the platform does not run and that falls silent", () => {
+  /** Streams a token at each call of `say` and answers nothing once it `isSilent`. */
+  async function startServer() {
+    const state = { isSilent: false, say: () => {} };
+    const server = createServer((request, response) => {
+      if (state.isSilent) return;
+      if (request.url === "/health") return void response.end("{}");
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      state.say = () => void response.write(`data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n`);
+      state.say();
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const baseUrl = `http://127.0.0.1:${port}/v1`;
+    const clock = new FakeClock();
+    const attach = () => createOpenAiServerEngine({ baseUrl, upstreamModel: "m" });
+    return { state, clock, fleet: fleetOf(alwaysOnSpec("m", { attach }), { clock }) };
+  }
+
+  async function begin(fleet: Fleet): Promise<AsyncIterator<EngineEvent>> {
+    const input = { kind: "chat", messages: [{ role: "user", content: "x" }] } as const;
+    const request = { id: "r", input, sampling: {}, n: 1, maxTokens: 10, stop: [], stream: true };
+    const engine = await route(fleet);
+    const events = engine.generate(request, new AbortController().signal)[Symbol.asyncIterator]();
+    expect((await events.next()).value).toMatchObject({ type: "delta" });
+    return events;
+  }
+
+  /** Lets the health checks of as many intervals meet the server. */
+  async function check(clock: FakeClock, intervals: number): Promise<void> {
+    for (let i = 0; i < intervals; i++) {
+      clock.advance(5_000);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  it("ends what is in flight as soon as it is declared dead", async () => {
+    const { state, clock, fleet } = await startServer();
+    const events = await begin(fleet);
+    state.isSilent = true;
+    const failed = expect(events.next()).rejects.toMatchObject({
+      code: "unavailable",
+      message: "The model's server does not answer.",
+    });
+    await check(clock, 3);
+    await failed;
+    expect(fleet.status()).toMatchObject([{ state: "unhealthy", outstanding: 0 }]);
+    state.isSilent = false;
+    await until(() => {
+      clock.advance(5_000);
+      return fleet.status()[0]!.state === "ready";
+    });
+    await begin(fleet);
+  });
+
+  it("is not declared dead while its streams go on", async () => {
+    const { state, clock, fleet } = await startServer();
+    const events = await begin(fleet);
+    state.isSilent = true;
+    for (let i = 0; i < 6; i++) {
+      state.say();
+      await events.next();
+      await check(clock, 1);
+    }
+    expect(fleet.status()).toMatchObject([{ state: "ready", outstanding: 1 }]);
   });
 });
 

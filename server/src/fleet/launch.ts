@@ -8,6 +8,7 @@ import { launchCommand, releasePort, reservePort } from "./launchers/command-pro
 import { fillCommandTemplate } from "./launchers/command-template.ts";
 import { launchLocalProcess } from "./launchers/local-process.ts";
 import type { ProcessExit } from "./launchers/process-exit.ts";
+import { readProcessUse } from "./launchers/process-use.ts";
 import type { CommandEngine, ProcessEngine } from "./spec.ts";
 import type { RunningEngine } from "./types.ts";
 
@@ -57,6 +58,7 @@ function processLauncher(engine: ProcessEngine, options: LaunchOptions): Launch 
       return {
         engine: await waitUntilLoaded(connecting, child.exited, options, signal),
         pid: child.pid ?? null,
+        readUse: () => (child.pid === undefined ? null : readProcessUse(child.pid)),
         lost: new Promise((resolve) => child.channel.onClose(() => resolve())),
         outputTail: child.outputTail,
         async stop(graceMs) {
@@ -103,6 +105,7 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
       return {
         engine,
         pid: child.pid ?? null,
+        readUse: () => (child.pid === undefined ? null : readProcessUse(child.pid)),
         lost: child.exited.then(() => {}),
         outputTail: child.outputTail,
         async stop(graceMs) {

@@ -15,9 +15,10 @@ const end = (completionTokens: number): EngineEvent => ({
 
 function setUp(...all: EngineEvent[]) {
   const meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
+  const progress = { events: 0 };
   let ends = 0;
-  const metered = new MeteredIterator(events(...all), meter, () => ends++);
-  return { meter, metered, ends: () => ends };
+  const metered = new MeteredIterator(events(...all), { meter, progress, onEnd: () => ends++ });
+  return { meter, progress, metered, ends: () => ends };
 }
 
 it("tokens are counted as deltas arrive, and exactly at the end", async () => {
@@ -28,6 +29,14 @@ it("tokens are counted as deltas arrive, and exactly at the end", async () => {
   expect(meter.generatedTokens).toBe(2);
   await metered.next();
   expect(meter).toMatchObject({ generatedTokens: 5, promptTokens: 7 });
+});
+
+it("every event counts as progress", async () => {
+  const { progress, metered } = setUp(delta, end(1));
+  await metered.next();
+  expect(progress.events).toBe(1);
+  await metered.next();
+  expect(progress.events).toBe(2);
 });
 
 it("onEnd is called once, however the generation ends", async () => {
@@ -48,11 +57,11 @@ it("onEnd is called once, however the generation ends", async () => {
 
   let ends = 0;
   const broken: AsyncIterator<EngineEvent> = { next: () => Promise.reject(new Error("gone")) };
-  const metered = new MeteredIterator(
-    broken,
-    { requests: 0, generatedTokens: 0, promptTokens: 0 },
-    () => ends++,
-  );
+  const metered = new MeteredIterator(broken, {
+    meter: { requests: 0, generatedTokens: 0, promptTokens: 0 },
+    progress: { events: 0 },
+    onEnd: () => ends++,
+  });
   await expect(metered.next()).rejects.toThrow("gone");
   await metered.return();
   expect(ends).toBe(1);

@@ -7,13 +7,27 @@ export interface DeploymentMeter {
   promptTokens: number;
 }
 
+/** How much a replica has delivered. */
+export interface ReplicaProgress {
+  /** Events of all its generations. */
+  events: number;
+}
+
+export interface MeteredIteratorOptions {
+  meter: DeploymentMeter;
+  progress: ReplicaProgress;
+  /** Called once: at the last event, at an error, or when the consumer leaves. */
+  onEnd: () => void;
+}
+
 /**
- * Passes on the events of one generation and counts them into a meter. `onEnd` is called once: at the last event, at an
- * error, or when the consumer leaves. The iterator has no async methods, because these would add a promise to every token.
+ * Passes on the events of one generation and counts them. The iterator has no async methods, because these would add a
+ * promise to every token.
  */
 export class MeteredIterator implements AsyncIterator<EngineEvent> {
   readonly #inner: AsyncIterator<EngineEvent>;
   readonly #meter: DeploymentMeter;
+  readonly #progress: ReplicaProgress;
   readonly #onEnd: () => void;
   readonly #onNext: (result: IteratorResult<EngineEvent>) => IteratorResult<EngineEvent>;
   readonly #onError: (error: unknown) => never;
@@ -21,9 +35,10 @@ export class MeteredIterator implements AsyncIterator<EngineEvent> {
   #counted = 0;
   #isOver = false;
 
-  constructor(inner: AsyncIterator<EngineEvent>, meter: DeploymentMeter, onEnd: () => void) {
+  constructor(inner: AsyncIterator<EngineEvent>, { meter, progress, onEnd }: MeteredIteratorOptions) {
     this.#inner = inner;
     this.#meter = meter;
+    this.#progress = progress;
     this.#onEnd = onEnd;
     this.#onNext = this.#take.bind(this);
     this.#onError = this.#fail.bind(this);
@@ -50,6 +65,7 @@ export class MeteredIterator implements AsyncIterator<EngineEvent> {
   }
 
   #count(event: EngineEvent): void {
+    this.#progress.events++;
     if (event.type === "delta") {
       this.#counted++;
       this.#meter.generatedTokens++;

@@ -8,7 +8,7 @@ import { type BackoffLimits, backoffMs } from "./backoff.ts";
 import { EngineStartError, publicMessage, type ReplicaDiagnostics, type ReplicaFailure } from "./failure.ts";
 import { watchHealth } from "./health-watch.ts";
 import { describeExit, describeExitPublicly, type ProcessExit } from "./launchers/process-exit.ts";
-import { type DeploymentMeter, MeteredIterator } from "./metered-iterator.ts";
+import { type DeploymentMeter, MeteredIterator, type ReplicaProgress } from "./metered-iterator.ts";
 import type { Accelerators } from "./spec.ts";
 import type {
   Boot,
@@ -29,7 +29,10 @@ export interface ReplicaOptions {
   boot: Boot;
   /** Accelerators that each start acquires for the replica; null or absent: none. */
   accelerators?: Accelerators | null;
-  /** Treatment of an engine that doesn't answer: "restart" ends it, "suspend" sends it no requests until it answers. */
+  /**
+   * Treatment of an engine that doesn't answer: "restart" ends it, "suspend" fails its work and sends it no requests until
+   * it answers.
+   */
   whenHung: "restart" | "suspend";
   meter: DeploymentMeter;
   clock: Clock;
@@ -47,7 +50,7 @@ const WEIGHTS_RETRY = { baseMs: 5_000, capMs: 60_000 };
 /** A replica that was ready this long counts as stable: its last failure is forgotten and waits are short again. */
 const STABLE_MS = 60_000;
 const STOP_GRACE_MS = 5_000;
-/** A busy machine answers late, so that an engine is killed only after 30 seconds without an answer. */
+/** See `watchHealth`. */
 const HEALTH = {
   restart: { intervalMs: 10_000, maxMisses: 3 },
   suspend: { intervalMs: 5_000, maxMisses: 2 },
@@ -96,6 +99,7 @@ export class Replica {
   #isDraining = false;
   #outstanding = 0;
   #load = 0;
+  readonly #progress: ReplicaProgress = { events: 0 };
   #starts = 0;
   #failures = 0;
   #retryAtMs = 0;
@@ -216,7 +220,11 @@ export class Replica {
   begin(request: GenerateRequest, signal: AbortSignal): AsyncIterator<EngineEvent> {
     return this.run(request.n, (engine, end) => {
       const events = requireGeneration(engine).generate(request, signal)[Symbol.asyncIterator]();
-      return new MeteredIterator(events, this.#options.meter, end);
+      return new MeteredIterator(events, {
+        meter: this.#options.meter,
+        progress: this.#progress,
+        onEnd: end,
+      });
     });
   }
 
@@ -384,10 +392,18 @@ export class Replica {
   /** Ends an engine that doesn't answer, so that `#serve` restarts it, or marks it as unhealthy: see `whenHung`. */
   #watch(running: RunningEngine, onHung: () => void): () => void {
     const { clock, log, whenHung } = this.#options;
+    let eventsAtCheck = this.#progress.events;
     return watchHealth({
       clock,
       ...HEALTH[whenHung],
       check: () => running.engine.health(),
+      hasProgressed: () => {
+        const { events } = this.#progress;
+        const hasProgressed = events !== eventsAtCheck;
+        eventsAtCheck = events;
+        return hasProgressed;
+      },
+      readUse: () => running.readUse?.() ?? null,
       onChange: (isHealthy) => {
         if (this.#runningEngine !== running) return;
         if (isHealthy) {
@@ -397,7 +413,11 @@ export class Replica {
         log.error({ replica: this.id }, "engine does not answer");
         onHung();
         if (whenHung === "restart") void running.stop(0);
-        else this.#enter("unhealthy", "The model's server does not answer.");
+        else {
+          const message = "The model's server does not answer.";
+          this.#enter("unhealthy", message);
+          running.engine.failWork?.(new EngineError("unavailable", message));
+        }
       },
     });
   }

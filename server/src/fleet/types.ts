@@ -1,6 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import type { ReplicaFailure } from "./failure.ts";
 import type { ProcessExit } from "./launchers/process-exit.ts";
+import type { ProcessUse } from "./launchers/process-use.ts";
 import type { Accelerators } from "./spec.ts";
 
 export type ReplicaState =
@@ -47,6 +48,8 @@ export interface RunningEngine {
   pid: number | null;
   /** Resolves when the engine can't be reached any more; never rejects. */
   lost: Promise<void>;
+  /** What its processes have used; absent or null: not known. */
+  readUse?(): ProcessUse | null;
   /** The last lines of its process's output; for the operator only. Empty where the platform started no process. */
   outputTail(): readonly string[];
   /**

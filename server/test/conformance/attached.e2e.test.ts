@@ -168,6 +168,48 @@ describe("the output of an attached server", () => {
   });
 });
 
+describe("a forced tool call of an attached server", () => {
+  const badly: [string, Script][] = [
+    ["is a bare string", { calls: [{ name: "weather", arguments: '"Zürich"' }] }],
+    ["lacks a required property", { calls: [{ name: "weather", arguments: "{}" }] }],
+    ["has a property of the wrong type", { calls: [{ name: "weather", arguments: '{"city": 3}' }] }],
+    ["is not whole", { calls: [{ name: "weather", arguments: '{"city": "Z' }] }],
+    ["is missing", { content: "It rains." }],
+  ];
+  test.each(badly)("that %s is an error and never a result", async (_how, script) => {
+    for (const tool_choice of ["required", { type: "function", function: { name: "weather" } }]) {
+      const forced = { tools: [weather], tool_choice };
+      const reply = await post(hearth, CHAT, scriptedRequest(script, forced));
+      expect(reply.status, reply.text).toBe(502);
+      expect(reply.text).not.toContain("Zürich");
+      const streamed = await post(hearth, CHAT, scriptedRequest(script, { ...forced, stream: true }));
+      expect(streamed.text).toContain('"error":');
+      expect(streamed.text).not.toContain('"finish_reason":"');
+    }
+  });
+
+  test("of a function that was not chosen is an error", async () => {
+    const other = { type: "function" as const, function: { name: "other" } };
+    const tool_choice = { type: "function", function: { name: "other" } };
+    const reply = await post(hearth, CHAT, scriptedRequest(script, { tools: [weather, other], tool_choice }));
+    expect(reply.status).toBe(502);
+  });
+
+  test("that fits is passed on, and so is one of a strict tool; one of a strict tool that doesn't fit is an error", async () => {
+    const reply = await post(
+      hearth,
+      CHAT,
+      scriptedRequest(script, { tools: [weather], tool_choice: "required" }),
+    );
+    expect(reply.json.choices).toEqual([{ index: 0, message, finish_reason: "tool_calls" }]);
+    const strict = { type: "function", function: { ...weather.function, strict: true } };
+    expect((await post(hearth, CHAT, scriptedRequest(script, { tools: [strict] }))).status).toBe(200);
+    const wrong: Script = { calls: [{ name: "weather", arguments: "{}" }] };
+    expect((await post(hearth, CHAT, scriptedRequest(wrong, { tools: [strict] }))).status).toBe(502);
+    expect((await post(hearth, CHAT, scriptedRequest(wrong, { tools: [weather] }))).status).toBe(200);
+  });
+});
+
 describe("the request to an attached server", () => {
   test("carries tools, tool_choice, earlier tool calls, their results and reasoning", async () => {
     const past = { id: "c1", type: "function", function: { name: "weather", arguments: "{}" } };
@@ -175,16 +217,19 @@ describe("the request to an attached server", () => {
       { role: "user", content: "Weather?" },
       { role: "assistant", content: null, tool_calls: [past], reasoning_content: "Look." },
       { role: "tool", content: "Rain" },
-      { role: "user", content: JSON.stringify({ echo: true }) },
+      { role: "user", content: JSON.stringify({ echo: true, calls: script.calls }) },
     ];
     const body = await receivedBody({ messages, tools: [weather], tool_choice: "any" });
-    expect(body).toMatchObject({ model: "able", tools: [weather], tool_choice: "required" });
+    const strict = { type: "function", function: { ...weather.function, strict: true } };
+    expect(body).toMatchObject({ model: "able", tools: [strict], tool_choice: "required" });
     expect(body.messages.slice(1, 3)).toEqual([
       { role: "assistant", content: null, tool_calls: [past], reasoning_content: "Look." },
       { role: "tool", content: "Rain", tool_call_id: "c1" },
     ]);
     const named = { type: "function", function: { name: "weather" } };
-    expect((await receivedBody({ tools: [weather], tool_choice: named })).tool_choice).toEqual(named);
+    expect((await receivedBody({ messages, tools: [weather], tool_choice: named })).tool_choice).toEqual(
+      named,
+    );
     expect(await receivedBody({ tools: [weather], tool_choice: "none" })).not.toHaveProperty("tools");
   });
 
@@ -233,6 +278,24 @@ describe("the request to an attached server", () => {
     );
   });
 
+  test("says whether the last message is continued, where the server can do that", async () => {
+    const script = JSON.stringify({ echo: true });
+    const messages = [
+      { role: "user", content: "Begin." },
+      { role: "assistant", content: script },
+    ];
+    const continued = { continue_final_message: true, add_generation_prompt: false };
+    expect(await receivedBody({ messages })).toMatchObject(continued);
+    expect(await receivedBody({ messages, ...continued })).toMatchObject(continued);
+    expect(await receivedBody({ messages, add_generation_prompt: true })).not.toHaveProperty(
+      "continue_final_message",
+    );
+    expect(await receivedBody({ add_generation_prompt: false })).toMatchObject({
+      add_generation_prompt: false,
+    });
+    expect(await receivedBody({ messages, model: PLAIN })).not.toHaveProperty("continue_final_message");
+  });
+
   test("separates accounts' prompt caches by a salt that reveals nothing of the account", async () => {
     const [one, other] = [await receivedBody({}), await receivedBody({ prompt_cache_isolation_key: "k" })];
     expect(one.cache_salt).toMatch(/^[\w-]{43}$/);
@@ -263,6 +326,8 @@ describe("the request to an attached server", () => {
     ["safe_tokenization", { safe_tokenization: true }],
     ["typical_p", { typical_p: 0.5 }],
     ["mirostat_target", { mirostat_target: 3 }],
+    ["add_generation_prompt", { add_generation_prompt: false }],
+    ["continue_final_message", { continue_final_message: false }],
     ["context_length_exceeded_behavior", { context_length_exceeded_behavior: "error" }],
   ])("with %s is refused where the server's declared features lack it", async (param, fields) => {
     const response = await post(hearth, CHAT, scriptedRequest({ content: "x" }, { model: PLAIN, ...fields }));

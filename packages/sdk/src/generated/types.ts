@@ -2244,6 +2244,10 @@ export interface ChatCompletionRequest {
   return_token_ids?: boolean | null | undefined;
   /** OpenAI usage switch. */
   stream_options?: StreamOptions | null | undefined;
+  /** Begin a turn of the assistant after the last message. */
+  add_generation_prompt?: boolean | null | undefined;
+  /** Continue the text of the assistant's last message. */
+  continue_final_message?: boolean | null | undefined;
 }
 
 /** Text completion input. */
@@ -2251,7 +2255,7 @@ export interface CompletionRequest {
   /** Model, short, #deployment or deployedModels form. */
   model: string;
   /** Text, tokens, or batches of either. */
-  prompt: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
+  prompt: SinglePrompt | readonly number[] | readonly (SinglePrompt | readonly number[])[];
   /** URLs or data URIs, one per <image> marker. */
   images?: readonly string[] | readonly (readonly string[])[] | null | undefined;
   /** Send server-sent events. */
@@ -2353,6 +2357,16 @@ export interface CompletionRequest {
   /** OpenAI usage switch. */
   stream_options?: StreamOptions | null | undefined;
 }
+
+/** A text, or an object that holds a text or tokens. */
+export type SinglePrompt =
+  | string
+  | {
+      prompt: string;
+    }
+  | {
+      prompt_token_ids: readonly number[];
+    };
 
 export interface StreamOptions {
   include_usage?: boolean | null | undefined;
@@ -2567,6 +2581,8 @@ export interface ChatCompletionResponse {
   /** Unix seconds. */
   created: number;
   model: string;
+  /** Names the configuration that the model runs with. */
+  system_fingerprint?: string | null | undefined;
   choices: readonly ChatCompletionChoice[];
   usage?: Usage | null | undefined;
   perf_metrics?: PerfMetrics | null | undefined;
@@ -2598,6 +2614,8 @@ export interface ChatCompletionChunk {
   /** Unix seconds. */
   created: number;
   model: string;
+  /** Names the configuration that the model runs with. */
+  system_fingerprint?: string | null | undefined;
   choices: readonly ChatCompletionChunkChoice[];
   /** Set on the finish chunk. */
   usage?: Usage | null | undefined;
@@ -2629,6 +2647,8 @@ export interface CompletionResponse {
   /** Unix seconds. */
   created: number;
   model: string;
+  /** Names the configuration that the model runs with. */
+  system_fingerprint?: string | null | undefined;
   choices: readonly CompletionChoice[];
   usage: Usage | null;
   perf_metrics?: PerfMetrics | null | undefined;
@@ -2651,6 +2671,8 @@ export interface CompletionChunk {
   /** Unix seconds. */
   created: number;
   model: string;
+  /** Names the configuration that the model runs with. */
+  system_fingerprint?: string | null | undefined;
   choices: readonly CompletionChoice[];
   /** Set on the finish chunk. */
   usage?: Usage | null | undefined;

@@ -44,6 +44,7 @@ export function capabilitiesOf({ nativeApi, canRewind, loras }: EngineFacilities
       tools: false,
       reasoning: false,
       reasoningBudget: false,
+      finalTurn: false,
       json: false,
     }),
     exactUsageOnAbort: true,

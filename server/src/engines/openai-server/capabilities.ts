@@ -14,6 +14,7 @@ const ABILITIES = [
   "ignore-eos",
   "cache-salt",
   "logit-bias",
+  "prefill",
 ] as const;
 
 type Ability = (typeof ABILITIES)[number];
@@ -27,6 +28,7 @@ const VLLM: readonly Ability[] = [
   "ignore-eos",
   "cache-salt",
   "logit-bias",
+  "prefill",
 ];
 
 /** Names that settings may list for a model server; `vllm` stands for the abilities of every vLLM. */
@@ -64,6 +66,7 @@ export function capabilitiesOf(dialect: Dialect, names: readonly string[]): Engi
       reasoning: has("reasoning"),
       reasoningBudget: has("reasoning-budget"),
       json: has("json"),
+      finalTurn: has("prefill"),
       // The OpenAI API has no fields for these.
       promptTokens: false,
       promptLogprobs: false,

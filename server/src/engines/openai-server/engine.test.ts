@@ -597,12 +597,62 @@ describe("an error", () => {
   });
 
   it("is timeout when the server never answers or falls silent", async () => {
-    const silent = await setUp(() => {}, { headersTimeoutMs: 50 });
+    const silent = await setUp(() => {}, { firstTokenTimeoutMs: 50 });
     expect((await failure(silent.engine)).code).toBe("timeout");
     const half = await setUp((response) => void response.writeHead(200).write(vllmChunk("a", null)), {
-      bodyTimeoutMs: 50,
+      stallTimeoutMs: 50,
     });
     expect((await failure(half.engine, chat({ stream: true }))).code).toBe("timeout");
+  });
+
+  it("is timeout when the headers come at once and the first token never comes", async () => {
+    const { engine } = await setUp((response) => response.writeHead(200).flushHeaders(), {
+      firstTokenTimeoutMs: 50,
+    });
+    expect((await failure(engine, chat({ stream: true }))).code).toBe("timeout");
+  });
+
+  it("is not caused by the stall time-out before the first token, nor while the consumer is slow", async () => {
+    const { engine } = await setUp(
+      (response) => {
+        response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+        setTimeout(() => {
+          for (let i = 0; i < 2_000; i++) response.write(vllmChunk("word ", null));
+          response.end(`${vllmChunk("", "stop")}data: [DONE]\n\n`);
+        }, 300);
+      },
+      { stallTimeoutMs: 100 },
+    );
+    let deltas = 0;
+    for await (const event of engine.generate(chat({ stream: true }), new AbortController().signal)) {
+      if (event.type === "delta" && ++deltas === 1) await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    expect(deltas).toBe(2_000);
+  });
+
+  it("is given to all work in flight or queued when the work is failed, and the connections end", async () => {
+    let closed = 0;
+    const { engine, upstream } = await setUp((response, { body }) => {
+      response.once("close", () => closed++);
+      if (body.stream) response.writeHead(200).write(vllmChunk("a", null));
+    });
+    const running = [true, false, true, false, true, false].map((stream) =>
+      failure(engine, chat({ stream })),
+    );
+    await expect.poll(() => upstream.requests.length).toBe(4);
+    engine.failWork?.(new EngineError("unavailable", "The model server is gone."));
+    for (const error of await Promise.all(running)) expect(error.message).toBe("The model server is gone.");
+    await expect.poll(() => closed).toBe(4);
+    expect(upstream.requests).toHaveLength(4);
+  });
+
+  it("is not caused by a health check that meets a server whose connections are all in use", async () => {
+    const { engine, upstream } = await setUp((response, { path }) => {
+      if (path === "/health") sendJson(response, 200, {});
+    });
+    for (let i = 0; i < 5; i++) void failure(engine);
+    await expect.poll(() => upstream.requests.length).toBe(4);
+    await expect(engine.health()).resolves.toBeUndefined();
   });
 
   it("is overloaded when the queue is full, and later requests succeed", async () => {

@@ -9,9 +9,11 @@ import type {
   GenerateRequest,
   GenerationEngine,
 } from "../../engine/generation.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { badResponse, type ContextOverflow, statusError, transportError } from "./errors.ts";
 import { type Dialect, requestBody } from "./protocol.ts";
+import { RequestsInFlight } from "./requests-in-flight.ts";
 import { type Upstream, UpstreamRequest } from "./upstream-request.ts";
 
 export interface OpenAiServerOptions {
@@ -36,10 +38,13 @@ export interface OpenAiServerOptions {
   maxQueued?: number;
   /** Default 5 s. */
   connectTimeoutMs?: number;
-  /** From the request to the response's headers; without streaming that is the whole generation. Default 600 s. */
-  headersTimeoutMs?: number;
-  /** Longest pause inside a response. Default 600 s, as undici shares one timer among equal time-outs. */
-  bodyTimeoutMs?: number;
+  /**
+   * From the request to the first token, the wait for a connection and the server's queue included; without streaming that
+   * is the whole generation. Default 600 s.
+   */
+  firstTokenTimeoutMs?: number;
+  /** Longest pause between two pieces of a stream after its first token. Default 60 s. */
+  stallTimeoutMs?: number;
   /** Largest response that is not a stream. Default 16 MiB. */
   maxResponseBytes?: number;
   /** Largest single event of a stream. Default 1 MiB. */
@@ -48,9 +53,11 @@ export interface OpenAiServerOptions {
 
 /** uvicorn, which vLLM and SGLang use, closes idle connections after 5 s: a request on one being closed would fail. */
 const KEEP_ALIVE_MS = 4_000;
-const RESPONSE_TIMEOUT_MS = 600_000;
-/** For health and tokenize. */
+const FIRST_TOKEN_TIMEOUT_MS = 600_000;
+const STALL_TIMEOUT_MS = 60_000;
+/** For everything but generations. */
 const SMALL_REQUEST_TIMEOUT_MS = 10_000;
+const SMALL_REQUEST_CONNECTIONS = 4;
 
 /** @throws TypeError for an invalid option. */
 export function createOpenAiServerEngine(options: OpenAiServerOptions): TextEngine {
@@ -65,6 +72,8 @@ class OpenAiServerEngine implements TextEngine, Upstream {
   readonly maxEventBytes: number;
 
   readonly #pool: Pool;
+  /** For everything but generations: a health check must not wait for a generation to end. */
+  readonly #smallRequestPool: Pool;
   readonly #upstreamModel: string;
   readonly #dialect: Dialect;
   readonly #headers: string[];
@@ -72,7 +81,7 @@ class OpenAiServerEngine implements TextEngine, Upstream {
   readonly #basePath: string;
   readonly #rootPath: string;
   readonly #maxInFlight: number;
-  #inFlight = 0;
+  readonly #requests: RequestsInFlight;
   #closed: Promise<void> | null = null;
 
   constructor(options: OpenAiServerOptions) {
@@ -99,13 +108,23 @@ class OpenAiServerEngine implements TextEngine, Upstream {
       bosToken: "",
       eosToken: "",
     };
-    this.#pool = new Pool(url.origin, {
-      connections,
+    this.#requests = new RequestsInFlight({
+      clock: systemClock,
+      firstTokenTimeoutMs: options.firstTokenTimeoutMs ?? FIRST_TOKEN_TIMEOUT_MS,
+      stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
+    });
+    const poolOptions = {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectTimeout: options.connectTimeoutMs ?? 5_000,
-      headersTimeout: options.headersTimeoutMs ?? RESPONSE_TIMEOUT_MS,
-      bodyTimeout: options.bodyTimeoutMs ?? RESPONSE_TIMEOUT_MS,
+    };
+    // undici's time-outs know no first token: `RequestsInFlight` ends the generations that take too long.
+    this.#pool = new Pool(url.origin, { ...poolOptions, connections, headersTimeout: 0, bodyTimeout: 0 });
+    this.#smallRequestPool = new Pool(url.origin, {
+      ...poolOptions,
+      connections: SMALL_REQUEST_CONNECTIONS,
+      headersTimeout: SMALL_REQUEST_TIMEOUT_MS,
+      bodyTimeout: SMALL_REQUEST_TIMEOUT_MS,
     });
   }
 
@@ -140,16 +159,20 @@ class OpenAiServerEngine implements TextEngine, Upstream {
     return tokensLeft;
   }
 
-  acquireSlot(): void {
+  acquireSlot(request: UpstreamRequest): void {
     if (this.#closed !== null) throw new EngineError("unavailable", "The engine is closed.");
-    if (this.#inFlight >= this.#maxInFlight) {
+    if (this.#requests.count >= this.#maxInFlight) {
       throw new EngineError("overloaded", "Too many requests are waiting for the model server.");
     }
-    this.#inFlight += 1;
+    this.#requests.add(request);
   }
 
-  releaseSlot(): void {
-    this.#inFlight -= 1;
+  releaseSlot(request: UpstreamRequest): void {
+    this.#requests.delete(request);
+  }
+
+  failWork(error: EngineError): void {
+    this.#requests.failAll(error);
   }
 
   async tokenize(text: string): Promise<number[]> {
@@ -180,7 +203,7 @@ class OpenAiServerEngine implements TextEngine, Upstream {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#pool.destroy();
+    this.#closed ??= Promise.all([this.#pool.destroy(), this.#smallRequestPool.destroy()]).then(() => {});
     return this.#closed;
   }
 
@@ -188,14 +211,7 @@ class OpenAiServerEngine implements TextEngine, Upstream {
   async #requestJson(method: "GET" | "POST", path: string, body: string | null) {
     if (this.#closed !== null) throw new EngineError("unavailable", "The engine is closed.");
     try {
-      const response = await this.#pool.request({
-        method,
-        path,
-        body,
-        headers: this.#headers,
-        headersTimeout: SMALL_REQUEST_TIMEOUT_MS,
-        bodyTimeout: SMALL_REQUEST_TIMEOUT_MS,
-      });
+      const response = await this.#smallRequestPool.request({ method, path, body, headers: this.#headers });
       const pieces: Uint8Array[] = [];
       let sizeBytes = 0;
       for await (const piece of response.body as AsyncIterable<Uint8Array>) {

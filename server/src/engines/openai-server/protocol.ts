@@ -28,6 +28,8 @@ interface RequestBody {
   repeat_last_n?: number;
   stream?: true;
   stream_options?: { include_usage: true; continuous_usage_stats?: true };
+  continue_final_message?: true;
+  add_generation_prompt?: false;
   tools?: readonly object[];
   tool_choice?: string | object;
   parallel_tool_calls?: false;
@@ -97,14 +99,23 @@ export function requestBody(
 }
 
 function addChat(body: RequestBody, dialect: Dialect, input: Extract<EngineInput, { kind: "chat" }>): void {
-  const { messages, tools, reasoning } = input;
+  const { messages, tools, reasoning, finalTurn } = input;
   body.messages = messages.map(messageJson);
+  if (finalTurn !== undefined) body.add_generation_prompt = false;
+  if (finalTurn === "continued") body.continue_final_message = true;
   if (tools !== undefined) {
+    const { toolChoice } = tools;
+    // OpenAI itself refuses strict schemas that leave a property optional or open.
+    const isForced = toolChoice !== "auto" && dialect === "extended";
     body.tools = tools.functions.map(({ name, description, parameters, strict }) => ({
       type: "function",
-      function: { name, description: description ?? undefined, parameters, strict: strict || undefined },
+      function: {
+        name,
+        description: description ?? undefined,
+        parameters,
+        strict: strict || isForced || undefined,
+      },
     }));
-    const { toolChoice } = tools;
     body.tool_choice =
       typeof toolChoice === "string" ? toolChoice : { type: "function", function: toolChoice };
     if (!tools.parallelToolCalls) body.parallel_tool_calls = false;

@@ -20,6 +20,8 @@ export class ResponseToEvents {
   #openChoices: number;
   /** The usage the server reported last. */
   #reportedUsage: EngineUsage | null = null;
+  /** Whether any text has come. */
+  hasOutput = false;
   /** Tokens of deltas that arrived since the server last reported the usage. */
   #unreportedTokens = 0;
 
@@ -134,6 +136,7 @@ export class ResponseToEvents {
 
   /** Every known server streams one token a delta; the tokens of a whole text can only be estimated. */
   #count(text: string, streamed: boolean): void {
+    this.hasOutput = true;
     this.#unreportedTokens += streamed ? 1 : estimateTokens(text);
   }
 

@@ -13,6 +13,7 @@ import {
   transportError,
 } from "./errors.ts";
 import type { ResponseBody } from "./protocol.ts";
+import type { RequestInFlight } from "./requests-in-flight.ts";
 import { ResponseToEvents } from "./response-to-events.ts";
 import { SseParser } from "./sse.ts";
 
@@ -27,9 +28,9 @@ export interface Upstream {
    * @throws EngineError `context_exceeded` when the prompt alone is too long.
    */
   maxTokensAfterOverflow(request: GenerateRequest, refusal: ContextOverflow): Promise<number | null>;
-  /** Counts one more request in flight. @throws EngineError `overloaded`, `unavailable`. */
-  acquireSlot(): void;
-  releaseSlot(): void;
+  /** Counts the request as in flight. @throws EngineError `overloaded`, `unavailable`. */
+  acquireSlot(request: UpstreamRequest): void;
+  releaseSlot(request: UpstreamRequest): void;
 }
 
 interface PendingNext {
@@ -61,7 +62,11 @@ const DONE: IteratorResult<EngineEvent> = { done: true, value: undefined };
 const PAUSE_EVENTS = 256;
 const ABORTED = new Error("aborted");
 
-export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Dispatcher.DispatchHandler {
+export class UpstreamRequest
+  implements AsyncIterableIterator<EngineEvent>, Dispatcher.DispatchHandler, RequestInFlight
+{
+  sweeps = 0;
+  silentSweeps = 0;
   readonly #upstream: Upstream;
   readonly #request: GenerateRequest;
   readonly #signal: AbortSignal;
@@ -141,6 +146,21 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     this.#wake();
   }
 
+  /** Whether a stream's first token has come. */
+  get hasFirstToken(): boolean {
+    return this.#choices.hasOutput;
+  }
+
+  /** Whether the server waits for the consumer of its stream. */
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  /** Ends the request with an error, and its connection. */
+  fail(error: EngineError): void {
+    this.#fail(error);
+  }
+
   #take(): EngineEvent {
     const event = this.#events[this.#taken]!;
     this.#taken += 1;
@@ -177,7 +197,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
       return;
     }
     try {
-      this.#upstream.acquireSlot();
+      this.#upstream.acquireSlot(this);
       this.#hasSlot = true;
       this.#signalRequests = requestsOf(this.#signal);
       this.#signalRequests.add(this);
@@ -234,6 +254,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
   }
 
   onData(chunk: Buffer): boolean {
+    this.silentSweeps = 0;
     if (this.#sse !== null) {
       if (this.#settled) return true;
       try {
@@ -340,7 +361,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
   #releaseSlot(): void {
     if (!this.#hasSlot) return;
     this.#hasSlot = false;
-    this.#upstream.releaseSlot();
+    this.#upstream.releaseSlot(this);
   }
 }
 

@@ -8,6 +8,7 @@ import type { PromptPlan } from "../text/prompt-plan.ts";
 import {
   closingText,
   emptyThinkBlock,
+  endsWithinReasoning,
   promptOpensReasoning,
   type ReasoningFormat,
   selectReasoningFormat,
@@ -29,9 +30,10 @@ import { parseToolRequest, type ToolRequest } from "../text/tools/definitions.ts
 import { type TemplateMessage, toTemplateInput } from "../text/tools/template-messages.ts";
 import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
 import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
+import { parseFinalTurn, renderUpToLastText } from "./final-turn.ts";
 import { planRemoteTemplate } from "./plan-remote-template.ts";
 import { type ChatCompletionRequest, toConversation } from "./protocol.ts";
-import { renderSafely, type SafePrompt } from "./safe-tokenization.ts";
+import { renderSafely, type SafePrompt, upToLastText } from "./safe-tokenization.ts";
 import { countTokens, dropOldestMessages } from "./truncate.ts";
 
 /** The features of a model that its chat template shows. */
@@ -84,18 +86,31 @@ export async function planChatPrompt(request: PromptPlanRequest<ChatCompletionRe
     maxTokens: maxTokensOf(body),
   });
   const withHistory = applyReasoningHistory(conversation, settings.history);
-  const variables = { ...settings.templateVariables, ...reasoningHistoryVariables(settings.history) };
+  const finalTurn = parseFinalTurn(body, conversation);
+  const variables = {
+    ...settings.templateVariables,
+    ...reasoningHistoryVariables(settings.history),
+    add_generation_prompt: finalTurn === "new",
+  };
   const render = async (
     messages: readonly TemplateMessage[],
     toolDefinitions: readonly object[] | null,
   ): Promise<string> => {
     const prompt = await template.render(messages, { ...variables, tools: toolDefinitions });
-    return reasoning === null || settings.enabled ? prompt : prompt + emptyThinkBlock(prompt, reasoning);
+    const keepsPrompt = reasoning === null || settings.enabled || finalTurn !== "new";
+    return keepsPrompt ? prompt : prompt + emptyThinkBlock(prompt, reasoning);
   };
   const renderConversation = async (part: readonly ConversationMessage[]): Promise<SafePrompt> => {
     const { messages, tools: toolDefinitions } = toTemplateInput(format, part, tools);
-    if (body.safe_tokenization) return renderSafely(messages, (marked) => render(marked, toolDefinitions));
-    return { text: await render(messages, toolDefinitions), plain: [] };
+    const renderMessages = (given: readonly TemplateMessage[]) => render(given, toolDefinitions);
+    if (body.safe_tokenization) {
+      const safe = await renderSafely(messages, renderMessages);
+      return finalTurn === "continued" ? upToLastText(safe) : safe;
+    }
+    if (finalTurn === "continued") {
+      return { text: await renderUpToLastText(messages, renderMessages), plain: [] };
+    }
+    return { text: await renderMessages(messages), plain: [] };
   };
   const limit = body.prompt_truncate_len;
   // Safe tokenization is a security setting, so it takes precedence over truncation, which can't be combined with it.
@@ -107,9 +122,14 @@ export async function planChatPrompt(request: PromptPlanRequest<ChatCompletionRe
         );
   const { text: prompt, plain } = await renderConversation(included);
   checkHistoryRendered(prompt, included, settings.history);
-  const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
+  const opened =
+    reasoning !== null &&
+    (promptOpensReasoning(prompt, reasoning) ||
+      (finalTurn === "continued" && endsWithinReasoning(included.at(-1)!.content, reasoning)));
   const constraint = await compileChatConstraint({ body, tools, format, accountId });
-  const thinks = reasoning !== null && settings.enabled;
+  // A text that is continued has its reasoning behind it, unless it ends within the think block.
+  const isContinued = finalTurn === "continued";
+  const thinks = reasoning !== null && settings.enabled && (!isContinued || opened);
   return {
     // A template writes the start token itself when the model needs one.
     inputs: [

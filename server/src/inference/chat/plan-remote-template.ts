@@ -9,9 +9,11 @@ import { parseReasoningSettings, type ReasoningSettings } from "../text/reasonin
 import { compileOutputConstraint, requestedJson } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import { refuseStopInConstraint } from "../text/stop-in-constraint.ts";
+import { checkToolCalls, promisesValidCalls } from "../text/tools/check-tool-calls.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
 import type { ToolRequest } from "../text/tools/definitions.ts";
 import { PreParsedOutput } from "../text/tools/pre-parsed-output.ts";
+import { parseFinalTurn } from "./final-turn.ts";
 import type { ChatCompletionRequest } from "./protocol.ts";
 import { countTokens, dropOldestMessages } from "./truncate.ts";
 
@@ -56,15 +58,25 @@ export async function planRemoteTemplate(chat: RemoteChat): Promise<PromptPlan> 
   const input: ChatInput = { kind: "chat", messages };
   if (tools !== null) input.tools = toChatTools(tools);
   if (reasoning !== null) input.reasoning = reasoning;
+  const finalTurn = parseFinalTurn(body, conversation);
+  // A server without the feature decides by itself how a conversation goes on that ends with the assistant.
+  if (finalTurn !== "new" && features.includes("finalTurn")) input.finalTurn = finalTurn;
   return {
     inputs: [input],
     promptFragments: messages.map((message) => message.content),
     // An engine without grammars gets the schema itself, and may follow it less strictly.
     ...(constraint === null ? {} : json === null ? { grammar: constraint.grammar } : { json }),
     responseHeaders: schemaWarningHeaders(constraint),
+    ...(tools !== null && promisesValidCalls(tools)
+      ? { checkToolCalls: (calls) => checkToolCalls(tools, calls) }
+      : {}),
     createParser() {
       return new PreParsedOutput(
-        tools && { names: tools.tools.map((tool) => tool.name), parallel: tools.parallel },
+        tools && {
+          names: tools.tools.map((tool) => tool.name),
+          parallel: tools.parallel,
+          isForced: tools.choice.kind !== "auto",
+        },
       );
     },
   };
@@ -90,6 +102,10 @@ function refuseUnsupportedByEngine({ body, replica, conversation, tools }: Remot
   }
   if (tools !== null && body.forced_generation != null) refuse("forced_generation");
   if (body.safe_tokenization) refuse("safe_tokenization");
+  if (!replica.capabilities.features.includes("finalTurn")) {
+    if (body.continue_final_message != null) refuse("continue_final_message");
+    if (body.add_generation_prompt === false) refuse("add_generation_prompt");
+  }
   // The platform can't see whether the engine's template keeps earlier reasoning.
   if (body.reasoning_history != null && body.reasoning_history !== "disabled") refuse("reasoning_history");
 }

@@ -40,6 +40,8 @@ export const chatCompletionRequest = Type.Object(
     ...toolParameters,
     messages: Type.Array(message, { minItems: 1 }),
     safe_tokenization: optional(Type.Boolean()),
+    add_generation_prompt: optional(Type.Boolean()),
+    continue_final_message: optional(Type.Boolean()),
     // Fireworks' own SDK sends it with every request.
     prompt_truncate_len: optional(Type.Integer({ minimum: 1, maximum: MAX_COUNT })),
   },

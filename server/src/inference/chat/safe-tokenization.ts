@@ -35,3 +35,12 @@ export async function renderSafely(
   }
   return prompt;
 }
+
+/** The prompt without what follows the last message's text. @throws AppError BAD_REQUEST when the prompt lacks that text. */
+export function upToLastText({ text, plain }: SafePrompt): SafePrompt {
+  const end = plain.at(-1)?.[1];
+  if (end === undefined) {
+    throw badRequest("messages", "The model's chat template does not let the last message be continued.");
+  }
+  return { text: text.slice(0, end), plain };
+}

@@ -3,7 +3,7 @@ import type { ResponseOptions } from "./engine-request.ts";
 import { decodeUtf8, logprobsJson, TokenLog } from "./logprobs.ts";
 import type { ChoiceFinishReason, ContentPart, OutputParser } from "./output-parser.ts";
 import { type ChoiceExtras, type CompletedChoice, NO_EXTRAS } from "./response-serializer.ts";
-import { AssembledMessage } from "./tools/response-message.ts";
+import { AssembledMessage, type ResponseToolCall } from "./tools/response-message.ts";
 
 /** The prompt of a choice, for responses that show it. */
 export interface ReturnedPrompt {
@@ -70,6 +70,10 @@ export class ChoiceOutput {
   takeExtras(last: boolean): ChoiceExtras {
     if (this.#tokenLog === null && this.#prompt === null) return NO_EXTRAS;
     return this.#extrasOf(this.#tokenLog?.takeNew() ?? [], last);
+  }
+
+  get toolCalls(): readonly ResponseToolCall[] {
+    return this.#assembled.toolCalls;
   }
 
   toCompletedChoice(): CompletedChoice {

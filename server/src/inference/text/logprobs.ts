@@ -5,7 +5,7 @@ import type { TextParameters } from "./parameters.ts";
 /** Layout of the log probabilities: the legacy arrays for `logprobs: <integer>`, OpenAI's objects for `logprobs: true`. */
 export interface LogprobFormat {
   kind: "legacy" | "openai";
-  /** Alternatives for each token, 0–5. */
+  /** Alternatives for each token, 0–20. */
   top: number;
 }
 

@@ -38,7 +38,7 @@ export const textParameters = {
   min_tokens: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
   ignore_eos: optional(Type.Boolean()),
   logprobs: optional(Type.Union([Type.Integer({ minimum: 0, maximum: 5 }), Type.Boolean()])),
-  top_logprobs: optional(Type.Integer({ minimum: 0, maximum: 5 })),
+  top_logprobs: optional(Type.Integer({ minimum: 0, maximum: 20 })),
   echo: optional(Type.Boolean()),
   echo_last: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
   raw_output: optional(Type.Boolean()),

@@ -1,5 +1,6 @@
 import type { EngineInput, GenerateRequest } from "../../engine/generation.ts";
 import type { OutputParser } from "./output-parser.ts";
+import type { FinishedToolCalls } from "./tools/check-tool-calls.ts";
 
 /** How an endpoint runs one body on one model: the engine's input, and the parser of its output. */
 export interface PromptPlan {
@@ -14,6 +15,11 @@ export interface PromptPlan {
   thinking?: NonNullable<GenerateRequest["thinking"]>;
   /** Headers of the response, names and values alternating. */
   responseHeaders: readonly string[];
+  /**
+   * Checks the tool calls of each choice before its end is delivered. Absent: they fit already.
+   * @throws EngineError `bad_reply`.
+   */
+  checkToolCalls?(calls: FinishedToolCalls): Promise<void>;
   /** A parser for one choice. */
   createParser(): OutputParser;
 }

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { AppError } from "../../lib/errors.ts";
 import { parseChatCompletionRequest, toConversation } from "../chat/protocol.ts";
-import { parseCompletionRequest, toEngineInputs } from "../completions/protocol.ts";
+import {
+  completionPromptPrefix,
+  parseCompletionRequest,
+  promptCount,
+  toEngineInputs,
+} from "../completions/protocol.ts";
 import { checkCombinations } from "./parameters.ts";
 import { toEngineSampling } from "./sampling.ts";
 
@@ -151,15 +156,39 @@ describe("a request body", () => {
     [["Hi"], { kind: "text", text: "Hi", addBos: true }],
     [[1, 2], { kind: "tokens", tokens: [1, 2] }],
     [[[1, 2]], { kind: "tokens", tokens: [1, 2] }],
+    [{ prompt: "Hi" }, { kind: "text", text: "Hi", addBos: true }],
+    [{ prompt_token_ids: [1, 2] }, { kind: "tokens", tokens: [1, 2] }],
+    [[{ prompt_token_ids: [1, 2] }], { kind: "tokens", tokens: [1, 2] }],
   ])("with the prompt %j makes one input", (prompt, input) => {
     expect(toEngineInputs(parseCompletionRequest({ model: "m", prompt }).prompt)).toEqual([input]);
   });
 
-  test.each([[[]], [["a", 1]], [[1, -1]], [[[1], []]], [null], [{}]])(
-    "with the prompt %j is refused",
-    (prompt) => {
-      const refusal = refusalOf(() => parseCompletionRequest({ model: "m", prompt }));
-      expect(refusal.param).toMatch(/^prompt/);
-    },
-  );
+  test("with a batch of texts, tokens and objects has an input for each, in order", () => {
+    const prompt = ["a", [1, 2], { prompt: "b" }, { prompt_token_ids: [3] }];
+    const body = parseCompletionRequest({ model: "m", prompt });
+    expect(toEngineInputs(body.prompt)).toEqual([
+      { kind: "text", text: "a", addBos: true },
+      { kind: "tokens", tokens: [1, 2] },
+      { kind: "text", text: "b", addBos: true },
+      { kind: "tokens", tokens: [3] },
+    ]);
+    expect(promptCount(body)).toBe(4);
+    expect(completionPromptPrefix(body)).toBe("a");
+  });
+
+  test.each([
+    [[]],
+    [["a", 1]],
+    [[1, -1]],
+    [[[1], []]],
+    [null],
+    [{}],
+    [{ prompt: 1 }],
+    [{ prompt_token_ids: [] }],
+    [{ prompt: "a", prompt_token_ids: [1] }],
+    [[{ text: "a" }]],
+  ])("with the prompt %j is refused", (prompt) => {
+    const refusal = refusalOf(() => parseCompletionRequest({ model: "m", prompt }));
+    expect(refusal.param).toMatch(/^prompt/);
+  });
 });

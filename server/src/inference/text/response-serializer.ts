@@ -10,6 +10,8 @@ export interface ResponseHead {
   created: number;
   /** Full name of the model. */
   model: string;
+  /** Names the configuration that the model runs with. */
+  fingerprint: string;
 }
 
 /** Members of a choice that the request asks for. Objects are JSON texts. */
@@ -77,8 +79,11 @@ function usageJson(usage: EngineUsage): string {
 }
 
 /** The first members of every object. */
-function headJson(head: ResponseHead, object: string): string {
-  return `"id":"${head.id}","object":"${object}","created":${head.created},"model":${JSON.stringify(head.model)}`;
+export function headJson(head: ResponseHead, object: string): string {
+  return (
+    `"id":"${head.id}","object":"${object}","created":${head.created},"model":${JSON.stringify(head.model)},` +
+    `"system_fingerprint":"${head.fingerprint}"`
+  );
 }
 
 /** A whole response or one chunk. `choices` are the array's elements as JSON text. */

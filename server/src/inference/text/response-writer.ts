@@ -17,6 +17,7 @@ import {
   type ResponseSerializer,
   type ResponseTail,
 } from "./response-serializer.ts";
+import { systemFingerprint } from "./system-fingerprint.ts";
 import { perfMetricsJson, timingHeaders } from "./timing-headers.ts";
 
 /** Generates one response and writes it, whole or streamed. */
@@ -42,6 +43,7 @@ export class ResponseWriter<Body extends TextParameters> {
       id: serializer.idPrefix + target.id,
       created: Math.floor(record.startedAtMs / 1000),
       model: record.model,
+      fingerprint: systemFingerprint(request.replica.model),
     };
   }
 
@@ -130,7 +132,20 @@ export class ResponseWriter<Body extends TextParameters> {
       parts = choice.addPrompt({ tokens: event.tokens, fragments: this.#plan.promptFragments });
     } else {
       parts = choice.finish(event.reason);
+      const checked = this.#plan.checkToolCalls?.(choice);
+      if (checked !== undefined) {
+        return checked.then(() => this.#writeIfStreamed(event, index, parts, signal) ?? undefined);
+      }
     }
+    return this.#writeIfStreamed(event, index, parts, signal);
+  }
+
+  #writeIfStreamed(
+    event: ChoiceEvent,
+    index: number,
+    parts: readonly ContentPart[],
+    signal: AbortSignal,
+  ): Promise<void> | null {
     return this.#request.body.stream === true && !signal.aborted
       ? this.#writeParts(event, index, parts)
       : null;

@@ -37,6 +37,11 @@ export function promptOpensReasoning(prompt: string, format: ReasoningFormat): b
   return prompt.trimEnd().endsWith(format.open);
 }
 
+/** Whether a text has opened a think block without closing it. */
+export function endsWithinReasoning(text: string, format: ReasoningFormat): boolean {
+  return text.lastIndexOf(format.open) > text.lastIndexOf(format.close);
+}
+
 /**
  * The text to append to a rendered prompt so that the model answers without reasoning: an empty think block, or the rest of
  * one that the template has begun.

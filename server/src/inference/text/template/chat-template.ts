@@ -24,7 +24,7 @@ const quarantine = createRenderer();
 
 export interface ChatTemplate {
   /**
-   * The prompt for these messages, up to the start of the assistant's turn.
+   * The prompt for these messages, up to the start of the assistant's turn unless `add_generation_prompt` is false.
    * @param variables further variables of the template.
    * @throws AppError BAD_REQUEST; INTERNAL when the template can't be parsed.
    */
@@ -39,9 +39,9 @@ export function createChatTemplate(source: string, bosToken: string, eosToken: s
       const job: RenderJob = {
         source,
         variables: {
+          add_generation_prompt: true,
           ...variables,
           messages,
-          add_generation_prompt: true,
           bos_token: bosToken,
           eos_token: eosToken,
         },

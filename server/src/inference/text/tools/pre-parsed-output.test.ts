@@ -58,7 +58,7 @@ test("the joined output is the same whatever pieces it comes in", () => {
             );
           }),
         ];
-        const reader = new PreParsedOutput({ names: ["a", "b"], parallel: true });
+        const reader = new PreParsedOutput({ names: ["a", "b"], parallel: true, isForced: false });
         expect(assembled(read(reader, pieces))).toEqual(response);
         expect(reader.finishReason("stop")).toBe(response.calls.length > 0 ? "tool_calls" : "stop");
         expect(reader.finishReason("length")).toBe("length");
@@ -68,15 +68,17 @@ test("the joined output is the same whatever pieces it comes in", () => {
 });
 
 test("a call keeps the engine's id, or gets a new one when the engine gives none", () => {
-  const [start] = read(new PreParsedOutput({ names: ["a"], parallel: true }), [first("a", "{}")]);
+  const [start] = read(new PreParsedOutput({ names: ["a"], parallel: true, isForced: false }), [
+    first("a", "{}"),
+  ]);
   expect(start).toMatchObject({ type: "call-start", id: "id-0", index: 0 });
-  const [made] = read(new PreParsedOutput({ names: ["a"], parallel: true }), [
+  const [made] = read(new PreParsedOutput({ names: ["a"], parallel: true, isForced: false }), [
     { text: "{}", as: { index: 0, id: null, name: "a" } },
   ]);
   expect(made).toMatchObject({ id: expect.stringMatching(/^call_\w{24}$/) });
 });
 
-test.each([null, { names: ["a"], parallel: true }])(
+test.each([null, { names: ["a"], parallel: true, isForced: false }])(
   "a call of a function that was not offered is content",
   (allowedTools) => {
     const reader = new PreParsedOutput(allowedTools);
@@ -91,7 +93,7 @@ test.each([null, { names: ["a"], parallel: true }])(
 );
 
 test("further calls are dropped when only one is allowed", () => {
-  const reader = new PreParsedOutput({ names: ["a", "b"], parallel: false });
+  const reader = new PreParsedOutput({ names: ["a", "b"], parallel: false, isForced: false });
   const response = assembled(read(reader, [first("a", "{}"), first("b", "{", 1), next("}", 1)]));
   expect(response.calls).toEqual([{ name: "a", arguments: "{}" }]);
   expect(response.content).toBe("");

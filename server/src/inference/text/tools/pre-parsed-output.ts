@@ -1,3 +1,4 @@
+import { EngineError } from "../../../engine/errors.ts";
 import type { FinishReason, ToolCallFragment } from "../../../engine/generation.ts";
 import type { ChoiceFinishReason, ContentPart, OutputParser } from "../output-parser.ts";
 import { finishReasonOf } from "./response-message.ts";
@@ -8,6 +9,8 @@ export interface AllowedTools {
   names: readonly string[];
   /** Whether one response may make several calls. */
   parallel: boolean;
+  /** Whether the response must call a function: arguments that are no object are refused at their first character. */
+  isForced: boolean;
 }
 
 /** A call that the engine has found. Its outcome is unknown until the engine gives its name. */
@@ -15,6 +18,8 @@ interface PreParsedCall {
   id: string | null;
   /** Arguments that came before the name. */
   heldArguments: string;
+  /** Whether its arguments have begun as an object; known of forced calls only. */
+  isObject: boolean;
   outcome: { kind: "unknown" } | { kind: "call"; index: number } | { kind: "text" } | { kind: "dropped" };
 }
 
@@ -39,6 +44,7 @@ export class PreParsedOutput implements OutputParser {
     return text === "" ? [] : [...this.#end(), { type: "content", text }];
   }
 
+  /** @throws EngineError `bad_reply` for a forced call whose arguments are no object. */
   pushParsed(text: string, as: "reasoning" | ToolCallFragment): readonly ContentPart[] {
     if (as === "reasoning") return text === "" ? [] : [{ type: "reasoning", text }];
     const call = this.#callOf(as);
@@ -59,7 +65,12 @@ export class PreParsedOutput implements OutputParser {
   #callOf({ index }: ToolCallFragment): PreParsedCall {
     const known = this.#calls.get(index);
     if (known !== undefined) return known;
-    const call: PreParsedCall = { id: null, heldArguments: "", outcome: { kind: "unknown" } };
+    const call: PreParsedCall = {
+      id: null,
+      heldArguments: "",
+      isObject: false,
+      outcome: { kind: "unknown" },
+    };
     this.#calls.set(index, call);
     return call;
   }
@@ -83,8 +94,16 @@ export class PreParsedOutput implements OutputParser {
     ];
   }
 
-  #arguments({ outcome }: PreParsedCall, text: string): readonly ContentPart[] {
+  #arguments(call: PreParsedCall, text: string): readonly ContentPart[] {
+    const { outcome } = call;
     if (text === "") return [];
+    if (outcome.kind === "call" && this.#allowedTools?.isForced === true && !call.isObject) {
+      const start = text.trimStart();
+      if (start !== "" && !start.startsWith("{")) {
+        throw new EngineError("bad_reply", "The model server's call does not fit the function's parameters.");
+      }
+      call.isObject = start !== "";
+    }
     if (outcome.kind === "call") return [{ type: "arguments", index: outcome.index, text }];
     return outcome.kind === "text" ? [{ type: "content", text }] : [];
   }
