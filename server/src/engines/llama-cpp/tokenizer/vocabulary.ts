@@ -1,0 +1,36 @@
+/** The bytes of all tokens, in an order in which tokens with a common beginning follow each other. */
+export interface Vocabulary {
+  /** Number of token ids, from 0. */
+  readonly size: number;
+  /** Tokens that output at least one byte and do not end the output, sorted by their bytes. */
+  readonly sorted: Uint32Array;
+  /** For each of `sorted`: how many first bytes it shares with the one before it. */
+  readonly shared: Uint16Array;
+  bytes(token: number): Uint8Array;
+  isEnd(token: number): boolean;
+  readonly endTokens: readonly number[];
+}
+
+/** @param size number of token ids, from 0. Takes some microseconds a token. */
+export function createVocabulary(
+  size: number,
+  { bytes, isEnd }: Pick<Vocabulary, "bytes" | "isEnd">,
+): Vocabulary {
+  const ids = Array.from({ length: size }, (_, token) => token);
+  const sorted = Uint32Array.from(
+    ids
+      .filter((token) => !isEnd(token) && bytes(token).length > 0)
+      .sort((a, b) => Buffer.compare(bytes(a), bytes(b))),
+  );
+  const shared = new Uint16Array(sorted.length);
+  for (let i = 1; i < sorted.length; i++) {
+    shared[i] = commonPrefixBytes(bytes(sorted[i - 1]!), bytes(sorted[i]!));
+  }
+  return { size, sorted, shared, bytes, isEnd, endTokens: ids.filter(isEnd) };
+}
+
+function commonPrefixBytes(a: Uint8Array, b: Uint8Array): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
+}
