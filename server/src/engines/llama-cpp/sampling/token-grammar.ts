@@ -8,6 +8,9 @@ import type { Vocabulary } from "../tokenizer/vocabulary.ts";
 /** Most stack nodes visited for one token of the output, over all its candidates. */
 const MAX_WORK = 250_000;
 
+/** Each may hold the whole vocabulary. */
+const MAX_REMEMBERED_STATES = 8;
+
 /** A point in the bytes of an output, possibly within a character. */
 interface Position {
   state: MatcherState;
@@ -27,6 +30,8 @@ interface Position {
 export class TokenGrammar {
   readonly #matcher: GrammarMatcher;
   readonly #vocabulary: Vocabulary;
+  /** The allowed tokens of some states: a grammar often returns to the same ones. */
+  readonly #allowedAfter = new Map<MatcherState, readonly number[]>();
   #position: Position;
   #maxVisited: number;
 
@@ -59,7 +64,19 @@ export class TokenGrammar {
   }
 
   /** All tokens that may come next, end tokens included. @throws EngineError `invalid` as `allows`. */
-  allowedTokens(): number[] {
+  allowedTokens(): readonly number[] {
+    const { state, missing } = this.#position;
+    if (missing > 0) return this.#findAllowedTokens();
+    let allowed = this.#allowedAfter.get(state);
+    if (allowed === undefined) {
+      allowed = this.#findAllowedTokens();
+      if (this.#allowedAfter.size === MAX_REMEMBERED_STATES) this.#allowedAfter.clear();
+      this.#allowedAfter.set(state, allowed);
+    }
+    return allowed;
+  }
+
+  #findAllowedTokens(): number[] {
     const { sorted, shared, bytes, endTokens } = this.#vocabulary;
     const allowed: number[] = this.#canEnd ? [...endTokens] : [];
     /** The positions after 0, 1, … bytes of the current token. */

@@ -49,7 +49,7 @@ export class TokenSampler {
     if (grammar === null) return this.#sampler.sample(logits, config);
     const token =
       (await this.#sampleCandidates(logits, config, grammar)) ??
-      (await this.#sampler.sample(logits, this.#withoutForbidden(config, grammar)));
+      (await this.#sampler.sample(logits, withoutForbidden(config, grammar)));
     grammar.accept(token);
     return token;
   }
@@ -64,7 +64,7 @@ export class TokenSampler {
     config: SamplerConfig,
     grammar: TokenGrammar | null,
   ): Promise<number> {
-    const allowed = grammar === null ? config : this.#withoutForbidden(config, grammar);
+    const allowed = grammar === null ? config : withoutForbidden(config, grammar);
     // Temperature 0 leaves only bias and penalties in llama.cpp's chain; the other steps follow here.
     const token = typicalMirostat.sample(
       await this.#sampler.sortedLogits(logits, { ...allowed, temperature: 0 }),
@@ -96,30 +96,25 @@ export class TokenSampler {
     );
     return best.logits.find((token, i) => i % 2 === 0 && grammar.allows(token)) ?? null;
   }
+}
 
-  /**
-   * The configuration with a bias of −∞ for every token that the grammar forbids.
-   * @throws EngineError `invalid` when it forbids all.
-   */
-  #withoutForbidden(config: SamplerConfig, grammar: TokenGrammar): SamplerConfig {
-    const isAllowed = new Uint8Array(grammar.vocabularySize);
-    const allowed = grammar.allowedTokens();
-    if (allowed.length === 0) {
-      throw new EngineError("invalid", "The grammar can't be completed: nothing may follow the text so far.");
-    }
-    for (const token of allowed) isAllowed[token] = 1;
-    const biases: [token: number, bias: number][] = [];
-    const values = config.tokenBiasValues ?? [];
-    for (const [i, token] of (config.tokenBiasKeys ?? []).entries()) {
-      if (isAllowed[token]) biases.push([token, values[i]!]);
-    }
-    for (let token = 0; token < isAllowed.length; token++) {
-      if (!isAllowed[token]) biases.push([token, Number.NEGATIVE_INFINITY]);
-    }
-    return {
-      ...config,
-      tokenBiasKeys: Uint32Array.from(biases, ([token]) => token),
-      tokenBiasValues: Float32Array.from(biases, ([, bias]) => bias),
-    };
+/**
+ * The configuration with a bias of −∞ for every token that the grammar forbids.
+ * @throws EngineError `invalid` when it forbids all.
+ */
+function withoutForbidden(config: SamplerConfig, grammar: TokenGrammar): SamplerConfig {
+  const allowed = grammar.allowedTokens();
+  if (allowed.length === 0) {
+    throw new EngineError("invalid", "The grammar can't be completed: nothing may follow the text so far.");
   }
+  const biases = new Float32Array(grammar.vocabularySize).fill(Number.NEGATIVE_INFINITY);
+  for (const token of allowed) biases[token] = 0;
+  const values = config.tokenBiasValues ?? [];
+  for (const [i, token] of (config.tokenBiasKeys ?? []).entries()) biases[token]! += values[i]!;
+  const biased = Uint32Array.from(biases.keys()).filter((token) => biases[token] !== 0);
+  return {
+    ...config,
+    tokenBiasKeys: biased,
+    tokenBiasValues: Float32Array.from(biased, (token) => biases[token]!),
+  };
 }
