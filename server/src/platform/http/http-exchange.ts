@@ -48,7 +48,7 @@ export class HttpExchange<P> {
 
   /** Reads the body as JSON; `text` is its JSON text. See readJsonBody for the errors. Call it once. */
   readJson(limitBytes: number, done: (error: AppError | null, body: unknown, text?: string) => void): void {
-    readJsonBody(this.#req, limitBytes, done);
+    readJsonBody(this.#req, { limitBytes, response: this.#res }, done);
   }
 
   /** @param headers names and values alternating. */

@@ -1,7 +1,11 @@
+import { once } from "node:events";
+import { type ClientRequest, createServer, type IncomingMessage, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AppError } from "../../lib/errors.ts";
-import { parseJson } from "./json-body.ts";
+import { BodyMemory } from "./body-memory.ts";
+import { parseJson, readJsonBody } from "./json-body.ts";
 
 const refusalOf = (text: string | Buffer): AppError => {
   try {
@@ -58,5 +62,80 @@ describe("JSON bodies", () => {
 
   test("the error message for malformed JSON quotes nothing of the body", () => {
     expect(refusalOf('{"secret": sesame}').message).not.toMatch(/sesame|secret/);
+  });
+});
+
+describe("large JSON bodies", () => {
+  const memory = new BodyMemory(1_000_000);
+  /** Resolvers of the responses that are held open, by their path. */
+  const open = new Map<string, () => void>();
+  let server: Server;
+
+  beforeAll(async () => {
+    server = createServer((req, res) => {
+      readJsonBody(req, { limitBytes: 800_000, memory, response: res }, (error) => {
+        const end = () => res.writeHead(error?.status ?? 200).end(error?.message ?? "read");
+        if (req.url === "/") end();
+        else open.set(req.url!, end);
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+  });
+  afterAll(() => server.close());
+
+  const post = (path = "/"): ClientRequest =>
+    request({ port: (server.address() as AddressInfo).port, path, method: "POST", agent: false });
+  const statusOf = async (sent: ClientRequest): Promise<number> => {
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    response.resume();
+    await once(response, "end");
+    return response.statusCode!;
+  };
+  const send = (body: string, path?: string) => {
+    const sent = post(path);
+    sent.end(body);
+    return sent;
+  };
+  const text = (bytes: number) => `"${"x".repeat(bytes - 2)}"`;
+  const until = async (holds: () => boolean) => {
+    while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  test("of all clients share a bounded memory, which small bodies never wait for", async () => {
+    const half = post();
+    half.write(text(600_000).slice(0, 599_000));
+    await until(() => memory.usedBytes === 599_000);
+    expect(await statusOf(send(text(500_000)))).toBe(503);
+    expect(await statusOf(send(text(60_000)))).toBe(200);
+    expect(memory.usedBytes).toBe(599_000);
+    half.end('"');
+    expect(await statusOf(half)).toBe(200);
+    await until(() => memory.usedBytes === 0);
+    expect(await statusOf(send(text(500_000)))).toBe(200);
+  });
+
+  test("free their memory when the response ends, and when their client disconnects", async () => {
+    const sent = send(text(700_000), "/held");
+    await until(() => open.has("/held"));
+    expect(memory.usedBytes).toBe(700_000);
+    open.get("/held")!();
+    expect(await statusOf(sent)).toBe(200);
+    await until(() => memory.usedBytes === 0);
+    const gone = post();
+    gone.on("error", () => {});
+    gone.write(text(300_000));
+    await until(() => memory.usedBytes === 300_000);
+    gone.destroy();
+    await until(() => memory.usedBytes === 0);
+  });
+
+  test("of too many values are refused before they are parsed", async () => {
+    const values = `[${"1,".repeat(390_000)}`;
+    const sent = send(`${values.slice(0, -1)}]`);
+    expect(await statusOf(sent)).toBe(200);
+    const names = `{${Array.from({ length: 50_001 }, (_, i) => `"${i}":0`).join(",")}}`;
+    expect(await statusOf(send(names))).toBe(413);
+    await until(() => memory.usedBytes === 0);
   });
 });

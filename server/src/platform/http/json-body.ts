@@ -1,61 +1,94 @@
 import { isUtf8 } from "node:buffer";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
+import { type BodyMemory, bodyMemory } from "./body-memory.ts";
+import { JsonSizeCounter } from "./json-size.ts";
+
+export interface JsonBodyOptions {
+  limitBytes: number;
+  /** Called with the text of a body that parsed; may throw an AppError. */
+  check?: (text: string) => void;
+  /** Keeps the memory of a large body taken until it closes, as the parsed values live on. Absent: until they are parsed. */
+  response?: ServerResponse;
+  /** Override in tests. */
+  memory?: BodyMemory;
+}
+
+/** Smaller bodies are neither measured nor counted: parsing them takes a few milliseconds at most. */
+const SMALL_BYTES = 64 * 1024;
 
 /**
- * Reads and parses a JSON body of at most `limitBytes`.
- * @param done gets the value and its JSON text, or an AppError PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that are
- * not UTF-8, malformed JSON, or an unpaired surrogate; REQUEST_TIMEOUT when the client disconnects; the error of
- * handleClientError when the body is malformed HTTP or too slow.
- * @param check called with the text of a body that parsed; may throw an AppError.
+ * Reads and parses a JSON body.
+ * @param done gets the value and its JSON text, or an AppError: PAYLOAD_TOO_LARGE, also for more values than JsonSizeCounter
+ * allows; UNAVAILABLE when the large bodies of all clients take too much memory; BAD_REQUEST for another media type, an encoded
+ * body, bytes that are not UTF-8, malformed JSON, or an unpaired surrogate; REQUEST_TIMEOUT when the client disconnects; the
+ * error of handleClientError when the body is malformed HTTP or too slow.
  */
 export function readJsonBody(
   req: IncomingMessage,
-  limitBytes: number,
+  options: JsonBodyOptions,
   done: (error: AppError | null, value: unknown, text?: string) => void,
-  check: (text: string) => void = () => {},
 ): void {
-  const refused = refuseHead(req, limitBytes);
+  const refused = refuseHead(req, options.limitBytes);
   if (refused !== null) {
     done(refused, undefined);
     return;
   }
-  new BodyReader(req, limitBytes, done, check);
+  new BodyReader(req, options, done);
 }
 
 /** Collects a body. A class, as creating closures for each request takes longer than reading the body. */
 class BodyReader {
   readonly #req: IncomingMessage;
-  readonly #limitBytes: number;
+  readonly #options: JsonBodyOptions;
   #done: ((error: AppError | null, value: unknown, text?: string) => void) | null;
-  readonly #check: (text: string) => void;
   #chunks: Buffer[] = [];
   #sizeBytes = 0;
+  /** Bytes of `memory` that the body holds; 0 for a small one. */
+  #takenBytes = 0;
+  #counter: JsonSizeCounter | null = null;
 
   constructor(
     req: IncomingMessage,
-    limitBytes: number,
+    options: JsonBodyOptions,
     done: (error: AppError | null, value: unknown, text?: string) => void,
-    check: (text: string) => void,
   ) {
-    this.#check = check;
     this.#req = req;
-    this.#limitBytes = limitBytes;
+    this.#options = options;
     this.#done = done;
     req.on("data", (chunk: Buffer) => this.#take(chunk));
     req.on("end", () => this.#end());
     req.on("error", (cause) => this.#fail(cause));
   }
 
+  get #memory(): BodyMemory {
+    return this.#options.memory ?? bodyMemory;
+  }
+
   #take(chunk: Buffer): void {
+    const { limitBytes } = this.#options;
     this.#sizeBytes += chunk.length;
-    if (this.#sizeBytes <= this.#limitBytes) {
+    try {
+      if (this.#sizeBytes > limitBytes) throw tooLarge(limitBytes);
       this.#chunks.push(chunk);
+      if (this.#sizeBytes > SMALL_BYTES) this.#measure(chunk);
+    } catch (error) {
+      this.#req.removeAllListeners("data");
+      this.#chunks = [];
+      this.#settle(toAppError(error), undefined);
+    }
+  }
+
+  /** Counts a large body while it comes in, so that one that would take too long to parse never is. */
+  #measure(chunk: Buffer): void {
+    this.#memory.take(this.#sizeBytes - this.#takenBytes);
+    this.#takenBytes = this.#sizeBytes;
+    if (this.#counter !== null) {
+      this.#counter.add(chunk);
       return;
     }
-    this.#req.removeAllListeners("data");
-    this.#chunks = [];
-    this.#settle(tooLarge(this.#limitBytes), undefined);
+    this.#counter = new JsonSizeCounter();
+    for (const earlier of this.#chunks) this.#counter.add(earlier);
   }
 
   #end(): void {
@@ -64,7 +97,7 @@ class BodyReader {
     try {
       const whole = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
       const text = decodeText(whole);
-      this.#settle(null, parseText(text, this.#check), text);
+      this.#settle(null, parseText(text, this.#options.check), text);
     } catch (error) {
       this.#settle(toAppError(error), undefined);
     }
@@ -83,7 +116,17 @@ class BodyReader {
   #settle(error: AppError | null, value: unknown, text?: string): void {
     const done = this.#done;
     this.#done = null;
+    this.#chunks = [];
+    if (this.#takenBytes > 0) this.#freeMemory(error !== null);
     done?.(error, value, text);
+  }
+
+  #freeMemory(isRefused: boolean): void {
+    const { response } = this.#options;
+    const sizeBytes = this.#takenBytes;
+    this.#takenBytes = 0;
+    if (isRefused || response === undefined || response.closed) this.#memory.free(sizeBytes);
+    else response.once("close", () => this.#memory.free(sizeBytes));
   }
 }
 
@@ -108,7 +151,7 @@ function tooLarge(limitBytes: number): AppError {
 
 /** Exported for tests. */
 export function parseJson(bytes: Buffer): unknown {
-  return parseText(decodeText(bytes), () => {});
+  return parseText(decodeText(bytes));
 }
 
 function decodeText(bytes: Buffer): string {
@@ -116,7 +159,7 @@ function decodeText(bytes: Buffer): string {
   return bytes.toString("utf8");
 }
 
-function parseText(text: string, check: (text: string) => void): unknown {
+function parseText(text: string, check?: (text: string) => void): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -124,7 +167,7 @@ function parseText(text: string, check: (text: string) => void): unknown {
     // The parser's message quotes the body, so that clients don't get it.
     throw new AppError("BAD_REQUEST", "The request body is not valid JSON.", { param: "body", cause });
   }
-  check(text);
+  check?.(text);
   // In valid UTF-8 an unpaired surrogate can only come from an escape, so that most bodies need no scan.
   if (/\\u[dD][89a-fA-F]/.test(text)) refuseHalfSurrogates(value, "", 0);
   return value;

@@ -127,7 +127,8 @@ export function registerResources(
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", ({ headers }, payload, done) => {
       if (headers["content-length"] === "0") return done(null);
-      readJsonBody(payload as IncomingMessage, MAX_BODY_BYTES, done, refuseAmbiguousJson);
+      const options = { limitBytes: MAX_BODY_BYTES, check: refuseAmbiguousJson };
+      readJsonBody(payload as IncomingMessage, options, done);
     });
     const methods = new Map<string, string[]>();
     for (const route of routes) {

@@ -22,20 +22,45 @@ interface StackNode {
   parent: StackNode | null;
   /** Fewest UTF-8 bytes from here to the end of the output. */
   minBytes: number;
+  /** Identifies the node among all of its matcher. */
+  id: number;
   children: Map<number, StackNode>;
 }
 
-/** All parser stacks that an output so far can have. */
-export type MatcherState = readonly StackNode[];
+/** All parser stacks that an output so far can have. Equal sets of stacks are one state. */
+export interface MatcherState {
+  readonly stacks: readonly StackNode[];
+  /** The states after the characters that were tried. */
+  readonly next: Map<number, MatcherState>;
+}
 
-/** Matches an output against a grammar as the engine does: nondeterministically, with all possible stacks in parallel. */
+/** An alternative met so far. */
+interface KnownAlternative {
+  /** Offset + position is a unique key of a position in an alternative. */
+  offset: number;
+  /** Fewest UTF-8 bytes of the symbols from each position on. */
+  minBytes: Float64Array;
+}
+
+/** The output is not allowed: no stack is left. */
+const DEAD: MatcherState = { stacks: [], next: new Map() };
+/** Most stack nodes, states and transitions that are remembered; above it, all but the current state are forgotten. */
+const MAX_REMEMBERED = 400_000;
+
+/**
+ * Matches an output against a grammar: nondeterministically, with all possible stacks in parallel. A lazily built
+ * deterministic automaton: the state after a character is remembered, so that a character that was tried before costs
+ * one look-up.
+ */
 export class GrammarMatcher {
   readonly #grammar: LoweredGrammar;
-  /** Offset of each alternative met so far, so that offset + position is a unique key. */
-  readonly #offsets = new Map<GrammarSymbol[], number>();
+  readonly #alternatives = new Map<GrammarSymbol[], KnownAlternative>();
   #positions = 0;
-  readonly #end: StackNode = { symbols: null, at: 0, parent: null, minBytes: 0, children: new Map() };
-  #stacks: MatcherState = [];
+  readonly #end: StackNode = { symbols: null, at: 0, parent: null, minBytes: 0, id: 0, children: new Map() };
+  #nodes = 0;
+  #states = new Map<string, MatcherState>();
+  #remembered = 0;
+  #state: MatcherState = DEAD;
   #visited = 0;
 
   constructor(grammar: LoweredGrammar) {
@@ -45,17 +70,17 @@ export class GrammarMatcher {
 
   /** Returns to the start of the output. */
   restart(): void {
-    this.#stacks = this.#expandRules(this.#enterRule(this.#grammar.root, this.#end));
+    this.#state = this.#stateOf(this.#expandRules(this.#enterRule(this.#grammar.root, this.#end)));
   }
 
   /** Whether the output so far is complete. */
   get canEnd(): boolean {
-    return this.#stacks.includes(this.#end);
+    return this.#state.stacks.includes(this.#end);
   }
 
-  /** Number of stacks; the engine's cost a candidate token is proportional to it. */
+  /** Number of stacks; the cost of a new character is proportional to it. */
   get stackCount(): number {
-    return this.#stacks.length;
+    return this.#state.stacks.length;
   }
 
   /** Nodes visited so far: the work done. */
@@ -63,13 +88,34 @@ export class GrammarMatcher {
     return this.#visited;
   }
 
-  /** The current stacks; set them to return to that point of the output. */
+  /** The current state; set it to return to that point of the output. */
   get state(): MatcherState {
-    return this.#stacks;
+    return this.#state;
   }
 
   set state(state: MatcherState) {
-    this.#stacks = state;
+    this.#state = state;
+  }
+
+  /**
+   * The state after `state` and one more character; null when the grammar does not allow the character.
+   * @throws GrammarCheckError when there would be too many stacks.
+   */
+  after(state: MatcherState, codePoint: number): MatcherState | null {
+    let next = state.next.get(codePoint);
+    if (next === undefined) {
+      next = this.#stateOf(this.#step(state.stacks, codePoint));
+      state.next.set(codePoint, next);
+      this.#remembered++;
+    }
+    return next === DEAD ? null : next;
+  }
+
+  /** Whether the grammar allows one of `characters` after `state`. */
+  allowsSome(state: MatcherState, characters: CharSet): boolean {
+    return state.stacks.some(
+      (node) => node.symbols !== null && intersect(terminal(node), characters).length > 0,
+    );
   }
 
   /**
@@ -82,23 +128,33 @@ export class GrammarMatcher {
 
   /** Appends the text to the output. False, without a change, when the grammar does not allow the text. */
   accept(text: string): boolean {
-    let nodes = this.#stacks;
+    let state = this.#state;
     for (const char of text) {
-      nodes = this.#step(nodes, char.codePointAt(0)!);
-      if (nodes.length === 0) return false;
+      const next = this.after(state, char.codePointAt(0)!);
+      if (next === null) return false;
+      state = next;
     }
-    this.#stacks = nodes;
+    this.moveTo(state);
     return true;
+  }
+
+  /**
+   * Makes a state that `after` returned the current one. Forgets the others when they have become many; they stay valid.
+   * @throws GrammarCheckError when the current stacks alone are too deep to be kept.
+   */
+  moveTo(state: MatcherState): void {
+    this.#state = state;
+    if (this.#remembered > MAX_REMEMBERED) this.#forgetOthers();
   }
 
   /** Number of stacks after the character; 0 when the grammar does not allow it. */
   peekStackCount(codePoint: number): number {
-    return this.#step(this.#stacks, codePoint).length;
+    return this.after(this.#state, codePoint)?.stacks.length ?? 0;
   }
 
   /** One allowed character for each stack that expects one. */
   candidateChars(): number[] {
-    return this.#stacks.flatMap((node) => {
+    return this.#state.stacks.flatMap((node) => {
       const symbol = node.symbols?.[node.at];
       return symbol !== undefined && "set" in symbol ? [readableChar(symbol.set)] : [];
     });
@@ -120,11 +176,11 @@ export class GrammarMatcher {
   /** The node nearest to the end, and the character of `first` that leads there. */
   #nearestEnd(first: CharSet | undefined): { char: string; node: StackNode; bytes: number } | null {
     if (first === undefined) {
-      const node = nearestToEnd(this.#stacks);
+      const node = nearestToEnd(this.#state.stacks);
       return node === undefined ? null : { char: "", node, bytes: node.minBytes };
     }
     let nearest: { char: string; node: StackNode; bytes: number } | null = null;
-    for (const node of this.#stacks) {
+    for (const node of this.#state.stacks) {
       const [codePoint] = node.symbols === null ? [] : intersect(terminal(node), first);
       if (codePoint === undefined) continue;
       const char = String.fromCodePoint(codePoint);
@@ -174,21 +230,63 @@ export class GrammarMatcher {
   }
 
   #stackNode(symbols: GrammarSymbol[], at: number, after: StackNode): StackNode {
-    let offset = this.#offsets.get(symbols);
-    if (offset === undefined) {
-      offset = this.#positions;
-      this.#positions += symbols.length;
-      this.#offsets.set(symbols, offset);
-    }
+    const { offset, minBytes } = this.#alternative(symbols);
     const key = offset + at;
     let node = after.children.get(key);
     if (node === undefined) {
-      let rest = after.minBytes;
-      for (let i = at; i < symbols.length; i++) rest += shortestLengthOf(symbols[i]!, this.#grammar.shortest);
-      node = { symbols, at, parent: after, minBytes: rest, children: new Map() };
+      const rest = after.minBytes + minBytes[at]!;
+      node = { symbols, at, parent: after, minBytes: rest, id: ++this.#nodes, children: new Map() };
       after.children.set(key, node);
+      this.#remembered++;
     }
     return node;
+  }
+
+  #alternative(symbols: GrammarSymbol[]): KnownAlternative {
+    let known = this.#alternatives.get(symbols);
+    if (known === undefined) {
+      const minBytes = new Float64Array(symbols.length + 1);
+      for (let at = symbols.length - 1; at >= 0; at--) {
+        minBytes[at] = minBytes[at + 1]! + shortestLengthOf(symbols[at]!, this.#grammar.shortest);
+      }
+      known = { offset: this.#positions, minBytes };
+      this.#positions += symbols.length;
+      this.#alternatives.set(symbols, known);
+    }
+    return known;
+  }
+
+  #stateOf(stacks: readonly StackNode[]): MatcherState {
+    if (stacks.length === 0) return DEAD;
+    const key = stacks
+      .map(({ id }) => id)
+      .sort((a, b) => a - b)
+      .join();
+    let state = this.#states.get(key);
+    if (state === undefined) {
+      state = { stacks, next: new Map() };
+      this.#states.set(key, state);
+      this.#remembered += stacks.length;
+    }
+    return state;
+  }
+
+  /** Copies the current stacks and drops all else, so that a long output does not grow the matcher's memory. */
+  #forgetOthers(): void {
+    this.#states = new Map();
+    this.#remembered = 0;
+    this.#end.children = new Map();
+    const copies = new Map([[this.#end, this.#end]]);
+    const stacks = this.#state.stacks.map((top) => {
+      const missing: StackNode[] = [];
+      for (let node = top; !copies.has(node); node = node.parent!) missing.push(node);
+      for (const node of missing.reverse()) {
+        copies.set(node, this.#stackNode(node.symbols!, node.at, copies.get(node.parent!)!));
+      }
+      return copies.get(top)!;
+    });
+    this.#state = this.#stateOf(stacks);
+    if (this.#remembered > MAX_REMEMBERED / 2) throw new AmbiguousGrammarError();
   }
 }
 
@@ -210,7 +308,7 @@ function readableChar(set: readonly number[]): number {
 }
 
 /** More stacks than this make every token slow for all requests that share the engine. */
-const MAX_STACKS = 1_000;
+export const MAX_STACKS = 1_000;
 const WALKS = 4;
 const STEPS = 48;
 /** Bound on the nodes visited by all walks. */

@@ -1,68 +1,50 @@
-import { type Llama, LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel } from "node-llama-cpp";
 import { EngineError } from "../../../engine/errors.ts";
+import { checkGrammar } from "../../../structured-output/gbnf/check-grammar.ts";
 import { lower } from "../../../structured-output/gbnf/lower.ts";
-import type { LoweredGrammar } from "../../../structured-output/gbnf/lowered-grammar.ts";
-import { GBNF_LIMITS, parseRules } from "../../../structured-output/gbnf/parser.ts";
+import { GrammarCheckError, type LoweredGrammar } from "../../../structured-output/gbnf/lowered-grammar.ts";
+import { GBNF_LIMITS, GrammarError, parseRules } from "../../../structured-output/gbnf/parser.ts";
 
 const MAX_GRAMMARS = 64;
-/** Most text of all grammars together: a parsed grammar takes a small multiple of its text. */
-const MAX_CHARACTERS = 4 * 1024 ** 2;
+/** Most symbols of all grammars together, repetitions written out: some 30 bytes each. */
+const MAX_SYMBOLS = 2_000_000;
 
 interface CachedGrammar {
-  grammar: LlamaGrammar;
-  /** The rules for `GrammarMatcher`; null where its limits are exceeded, absent until they are first needed. */
-  lowered?: LoweredGrammar | null;
+  grammar: LoweredGrammar;
+  symbols: number;
 }
 
 /** Parsed grammars by their text: an LRU cache. */
 export class GrammarCache {
-  readonly #llama: Llama;
-  readonly #model: LlamaModel;
   readonly #cached = new Map<string, CachedGrammar>();
-  #characters = 0;
+  #symbols = 0;
 
-  constructor(llama: Llama, model: LlamaModel) {
-    this.#llama = llama;
-    this.#model = model;
-  }
-
-  /** The grammar in its start state. @throws EngineError `invalid` when llama.cpp rejects it. */
-  begin(text: string): LlamaGrammarEvaluationState {
-    return new LlamaGrammarEvaluationState({ model: this.#model, grammar: this.parse(text).grammar });
-  }
-
-  /** The grammar's rules; null where they exceed the matcher's limits. @throws EngineError as `parse`. */
-  rules(text: string): LoweredGrammar | null {
-    const cached = this.parse(text);
-    if (cached.lowered === undefined) {
-      try {
-        cached.lowered = lower(parseRules(text, GBNF_LIMITS).rules, GBNF_LIMITS.maxElements);
-      } catch {
-        cached.lowered = null;
-      }
-    }
-    return cached.lowered;
-  }
-
-  /** @throws EngineError `invalid` when llama.cpp rejects the grammar. */
-  parse(text: string): CachedGrammar {
-    try {
-      const cached = this.#cached.get(text) ?? { grammar: new LlamaGrammar(this.#llama, { grammar: text }) };
-      this.#markUsed(text, cached);
-      return cached;
-    } catch (error) {
-      throw new EngineError("invalid", "The grammar is not one that the model's engine can use.", error);
-    }
-  }
-
-  /** Moves the grammar to the end of the map, and drops the least recently used ones from its beginning. */
-  #markUsed(text: string, cached: CachedGrammar): void {
-    if (!this.#cached.delete(text)) this.#characters += text.length;
+  /** @throws EngineError `invalid` for a grammar that the engine can't follow with bounded work. */
+  parse(text: string): LoweredGrammar {
+    const cached = this.#cached.get(text) ?? parse(text);
+    if (!this.#cached.delete(text)) this.#symbols += cached.symbols;
     this.#cached.set(text, cached);
-    for (const oldest of this.#cached.keys()) {
-      if (this.#cached.size <= MAX_GRAMMARS && this.#characters <= MAX_CHARACTERS) break;
+    for (const [oldest, { symbols }] of this.#cached) {
+      if (this.#cached.size <= MAX_GRAMMARS && this.#symbols <= MAX_SYMBOLS) break;
       this.#cached.delete(oldest);
-      this.#characters -= oldest.length;
+      this.#symbols -= symbols;
     }
+    return cached.grammar;
+  }
+}
+
+function parse(text: string): CachedGrammar {
+  try {
+    // Compiled grammars are longer than what clients may send; the limits of rules and symbols hold for both.
+    const { rules } = parseRules(text, { ...GBNF_LIMITS, maxBytes: Number.POSITIVE_INFINITY });
+    const grammar = lower(rules, GBNF_LIMITS.maxElements);
+    checkGrammar(grammar);
+    let symbols = 0;
+    for (const { alternatives } of grammar.rules) {
+      for (const alternative of alternatives) symbols += alternative.length + 1;
+    }
+    return { grammar, symbols };
+  } catch (error) {
+    if (!(error instanceof GrammarError || error instanceof GrammarCheckError)) throw error;
+    throw new EngineError("invalid", "The grammar is not one that the model's engine can use.", error);
   }
 }

@@ -3,6 +3,7 @@ import type { EngineCapabilities, TokenInfo } from "../../../engine/generation.t
 import { capabilitiesOf } from "../capabilities.ts";
 import { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
+import { TokenGrammar } from "../sampling/token-grammar.ts";
 import type { Backend, Decoder, DecodeSpec, ScoreJob } from "../scheduling/backend.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
 import { BatchCosts } from "../speculation/batch-costs.ts";
@@ -11,6 +12,7 @@ import { type NgramOptions, NgramProposer } from "../speculation/ngram.ts";
 import { PredictedOutputProposer } from "../speculation/predicted-output.ts";
 import type { Proposer } from "../speculation/proposer.ts";
 import { TokenBytes } from "../tokenizer/token-bytes.ts";
+import { createVocabulary, type Vocabulary } from "../tokenizer/vocabulary.ts";
 import { GrammarCache } from "./grammar-cache.ts";
 import { passesLoraSelfTest } from "./lora-self-test.ts";
 import { NativeApi } from "./native-api.ts";
@@ -50,6 +52,7 @@ export class LlamaBackend implements Backend {
   readonly #grammars: GrammarCache;
   readonly #tokenBytes: TokenBytes;
   readonly #endTokens: readonly number[];
+  #cachedVocabulary: Vocabulary | null = null;
   /** Null where LoRAs can't be used. */
   loras: NativeLoras | null = null;
   /** How the next tokens are guessed; null: no speculation but for predicted outputs. */
@@ -64,7 +67,7 @@ export class LlamaBackend implements Backend {
     this.#model = model;
     this.#context = context;
     this.#cpuMs = cpuMs;
-    this.#grammars = new GrammarCache(model.llama, model);
+    this.#grammars = new GrammarCache();
     this.#tokenBytes = new TokenBytes(model);
     this.#endTokens = [...model.iterateAllTokens()].filter((token) => model.isEogToken(token));
     this.#sequences = Array.from({ length: context.totalSequences }, () => context.getSequence());
@@ -160,7 +163,7 @@ export class LlamaBackend implements Backend {
       proposer: await this.#proposerFor(slot, spec),
       ...(grammar === undefined
         ? {}
-        : { grammar: this.#grammars.begin(grammar), grammarBudget: this.#grammarBudget(grammar) }),
+        : { grammar: this.#beginGrammar(grammar), grammarBudget: this.#grammarBudget(grammar) }),
     });
   }
 
@@ -178,13 +181,26 @@ export class LlamaBackend implements Backend {
       : new NgramProposer(prompt, this.speculation.ngram, await this.#batchCostsIn(slot));
   }
 
-  /** Undefined where the grammar can't be followed outside of llama.cpp, or the model has no end token. */
+  /** The grammar in its start state. @throws EngineError `invalid`. */
+  #beginGrammar(text: string): TokenGrammar {
+    return new TokenGrammar(this.#grammars.parse(text), this.#vocabulary);
+  }
+
+  /** Made for the first grammar, as it takes some microseconds a token and most replicas may never see a grammar. */
+  get #vocabulary(): Vocabulary {
+    this.#cachedVocabulary ??= createVocabulary([...this.#model.iterateAllTokens()].length, {
+      bytes: (token) => this.#tokenBytes.of(token),
+      isEnd: (token) => this.#model.isEogToken(token as Token),
+    });
+    return this.#cachedVocabulary;
+  }
+
+  /** Undefined where the model has no end token. */
   #grammarBudget(text: string): GrammarBudget | undefined {
-    const grammar = this.#grammars.rules(text);
     const endToken = this.#model.tokens.eos ?? this.#endTokens[0];
-    if (grammar === null || endToken === undefined) return undefined;
+    if (endToken === undefined) return undefined;
     return new GrammarBudget({
-      grammar,
+      grammar: this.#grammars.parse(text),
       bytes: (token) => this.#tokenBytes.of(token),
       spell: (bytes) => this.#tokenBytes.spell(bytes),
       endToken,
@@ -225,7 +241,7 @@ export class LlamaBackend implements Backend {
       context: this.#decoderContext(nativeApi, 0),
       tokens,
       expected: await this.#decodeGreedily(0, tokens),
-      beginGrammar: (text) => this.#grammars.begin(text),
+      beginGrammar: (text) => this.#beginGrammar(text),
       truncate: (count) => this.truncate(0, count),
     });
     await this.truncate(0, 0);

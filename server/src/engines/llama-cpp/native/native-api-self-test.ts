@@ -1,4 +1,4 @@
-import type { LlamaGrammarEvaluationState } from "node-llama-cpp";
+import type { TokenGrammar } from "../sampling/token-grammar.ts";
 import type { DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
 import { BatchCosts } from "../speculation/batch-costs.ts";
 import { PredictedOutputProposer } from "../speculation/predicted-output.ts";
@@ -10,7 +10,7 @@ export interface NativeApiSelfTest {
   tokens: readonly number[];
   /** The two tokens that greedily follow `tokens`, by the library's public functions. */
   expected: readonly number[];
-  beginGrammar(text: string): LlamaGrammarEvaluationState;
+  beginGrammar(text: string): TokenGrammar;
   /** Drops all but the slot's first `count` tokens. Resolves to how many are left. */
   truncate(count: number): Promise<number>;
 }
@@ -33,7 +33,7 @@ export async function passesNativeApiSelfTest({
 }: NativeApiSelfTest): Promise<boolean> {
   const generateTwo = async (
     overrides: Partial<DecodeSpec>,
-    grammar?: LlamaGrammarEvaluationState,
+    grammar?: TokenGrammar,
   ): Promise<GeneratedToken[]> => {
     const { prediction } = overrides;
     const kept = await truncate(tokens.length - 1);

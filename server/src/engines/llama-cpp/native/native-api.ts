@@ -1,9 +1,4 @@
-import type {
-  LlamaContext,
-  LlamaContextSequence,
-  LlamaGrammarEvaluationState,
-  LlamaModel,
-} from "node-llama-cpp";
+import type { LlamaContext, LlamaContextSequence, LlamaModel } from "node-llama-cpp";
 import { EngineError } from "../../../engine/errors.ts";
 
 /**
@@ -34,11 +29,9 @@ interface InnerModel {
 }
 interface NativeSamplerClass {
   new (model: unknown): NativeSampler;
-  acceptGrammarEvaluationStateToken(state: unknown, token: number): void;
-  canBeNextTokenForGrammarEvaluationState(state: unknown, token: number): boolean;
 }
 interface NativeSampler {
-  applyConfig(config: SamplerConfig & { grammarEvaluationState?: unknown }): void;
+  applyConfig(config: SamplerConfig): void;
   dispose(): void;
 }
 
@@ -81,8 +74,6 @@ export class NativeApi {
     const samplers = inner.model._llama?._bindings?.AddonSampler;
     const complete =
       typeof samplers === "function" &&
-      typeof samplers.acceptGrammarEvaluationStateToken === "function" &&
-      typeof samplers.canBeNextTokenForGrammarEvaluationState === "function" &&
       typeof inner.context._ctx?.sampleToken === "function" &&
       typeof (sequence as InnerSequence)._decodeTokens === "function" &&
       inner.model._model !== undefined;
@@ -127,16 +118,6 @@ export class NativeApi {
     );
     if (failure !== null) throw (failure as { error: unknown }).error;
   }
-
-  /** Whether the grammar allows `token` next. */
-  acceptsNext(state: LlamaGrammarEvaluationState, token: number): boolean {
-    return this.#samplers.canBeNextTokenForGrammarEvaluationState(nativeState(state), token);
-  }
-
-  /** Advances the grammar by `token`, which must not be an end token. */
-  accept(state: LlamaGrammarEvaluationState, token: number): void {
-    this.#samplers.acceptGrammarEvaluationStateToken(nativeState(state), token);
-  }
 }
 
 /** The logits after one token. Valid only within the callback of `evaluate`. */
@@ -152,13 +133,9 @@ export class Sampler {
     this.#native = native;
   }
 
-  /** Picks a token. @param grammar advanced by the picked token. */
-  async sample(
-    logits: LogitsHandle,
-    config: SamplerConfig,
-    grammar: LlamaGrammarEvaluationState | null,
-  ): Promise<number> {
-    const token = (await this.#call(config, grammar, () => logits(this.#native))) as number;
+  /** Picks a token. */
+  async sample(logits: LogitsHandle, config: SamplerConfig): Promise<number> {
+    const token = (await this.#call(config, () => logits(this.#native))) as number;
     if (token === -1) throw new Error("no token can follow");
     return token;
   }
@@ -169,7 +146,7 @@ export class Sampler {
    */
   async assertFiniteLogits(logits: LogitsHandle): Promise<void> {
     const config = { temperature: 0 };
-    if ((await this.sample(logits, config, null)) > 0) return;
+    if ((await this.sample(logits, config)) > 0) return;
     const { logits: first } = await this.selectedLogits(logits, config, { tokens: [0], top: 0 });
     if (first.every(Number.isFinite)) return;
     throw new EngineError("invalid", "The LoRA's weights are out of range: with them the model fails.");
@@ -186,24 +163,20 @@ export class Sampler {
   ): Promise<{ logits: readonly number[]; weight: number }> {
     const { tokens, top } = selection;
     const filter = [tokens, false, false, top === 0, top];
-    const result = (await this.#call(config, null, () =>
+    const result = (await this.#call(config, () =>
       logits(this.#native, false, false, filter, top === 0),
     )) as [number, unknown, unknown, number[], number];
     return { logits: result[3], weight: result[4] };
   }
 
-  /**
-   * All logits, best first, as `[token, logit, …]`; −∞ for tokens that `grammar` forbids. Leaves `grammar` in an unusable
-   * state: pass a clone.
-   */
-  async sortedLogits(
-    logits: LogitsHandle,
-    config: SamplerConfig,
-    grammar: LlamaGrammarEvaluationState | null,
-  ): Promise<readonly number[]> {
-    const result = (await this.#call(config, grammar, () =>
-      logits(this.#native, false, false, true, false),
-    )) as [number, unknown, unknown, number[]];
+  /** All logits, best first, as `[token, logit, …]`. */
+  async sortedLogits(logits: LogitsHandle, config: SamplerConfig): Promise<readonly number[]> {
+    const result = (await this.#call(config, () => logits(this.#native, false, false, true, false))) as [
+      number,
+      unknown,
+      unknown,
+      number[],
+    ];
     return result[3];
   }
 
@@ -214,24 +187,15 @@ export class Sampler {
     if (this.#running === 0) this.#native.dispose();
   }
 
-  async #call(
-    config: SamplerConfig,
-    grammar: LlamaGrammarEvaluationState | null,
-    call: () => Promise<unknown>,
-  ): Promise<unknown> {
+  async #call(config: SamplerConfig, call: () => Promise<unknown>): Promise<unknown> {
     if (this.#disposed) throw new Error("the sampler is gone");
     this.#running++;
     try {
-      const state = grammar === null ? {} : { grammarEvaluationState: nativeState(grammar) };
-      this.#native.applyConfig({ ...config, ...state });
+      this.#native.applyConfig(config);
       return await call();
     } finally {
       this.#running--;
       if (this.#disposed && this.#running === 0) this.#native.dispose();
     }
   }
-}
-
-function nativeState(state: LlamaGrammarEvaluationState): unknown {
-  return (state as { _state?: unknown })._state;
 }

@@ -1,7 +1,8 @@
-import type { LlamaContextSequence, LlamaGrammarEvaluationState } from "node-llama-cpp";
+import type { LlamaContextSequence } from "node-llama-cpp";
 import type { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { ThinkingBudget } from "../sampling/thinking-budget.ts";
+import type { TokenGrammar } from "../sampling/token-grammar.ts";
 import { TokenSampler } from "../sampling/token-sampler.ts";
 import type { Decoder, DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
 import type { Proposer } from "../speculation/proposer.ts";
@@ -23,7 +24,7 @@ export interface DecodeJob {
   tokens: readonly number[];
   spec: DecodeSpec;
   /** In its start state. */
-  grammar?: LlamaGrammarEvaluationState | undefined;
+  grammar?: TokenGrammar | undefined;
   /** In its start state. Absent: the grammar may be cut off by `maxTokens`. */
   grammarBudget?: GrammarBudget | undefined;
   /** Absent: one token a call, without speculation. */
@@ -42,7 +43,7 @@ export class NativeDecoder implements Decoder {
   readonly #scorer: LogprobScorer | null;
   readonly #thinking: ThinkingBudget | null;
   readonly #proposer: Proposer | null;
-  readonly #grammar: LlamaGrammarEvaluationState | null;
+  readonly #grammar: TokenGrammar | null;
   readonly #grammarBudget: GrammarBudget | null;
   /** Checks the logits for NaN; null without a LoRA. */
   readonly #finiteCheckSampler: Sampler | null;
@@ -70,7 +71,6 @@ export class NativeDecoder implements Decoder {
       prompt: spec.prompt,
       contextSize: context.contextSize,
       endTokens: context.endTokens,
-      isEnd: context.isEnd,
     });
     this.#finiteCheckSampler = spec.loraKey === undefined ? null : nativeApi.createSampler();
     this.#scorer = spec.logprobs === undefined ? null : new LogprobScorer(nativeApi, bytes);
@@ -140,7 +140,7 @@ export class NativeDecoder implements Decoder {
   }
 
   /** Null within a think block, where the grammar does not apply. */
-  get #activeGrammar(): LlamaGrammarEvaluationState | null {
+  get #activeGrammar(): TokenGrammar | null {
     return this.#thinking === null || this.#thinking.outsideBlock ? this.#grammar : null;
   }
 

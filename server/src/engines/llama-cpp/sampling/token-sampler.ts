@@ -1,12 +1,11 @@
-import type { LlamaGrammarEvaluationState } from "node-llama-cpp";
 import { EngineError } from "../../../engine/errors.ts";
 import type { LogitsHandle, NativeApi, Sampler, SamplerConfig } from "../native/native-api.ts";
 import { SamplerConfigBuilder, type SamplerConfigOptions } from "./sampler-config.ts";
+import type { TokenGrammar } from "./token-grammar.ts";
 import { needsTypicalMirostatSampler, TypicalMirostatSampler } from "./typical-mirostat-sampler.ts";
 
 export interface TokenSamplerOptions extends SamplerConfigOptions {
   nativeApi: NativeApi;
-  isEnd(token: number): boolean;
 }
 
 export interface NextToken {
@@ -15,7 +14,7 @@ export interface NextToken {
   /** The next token must not be an end token. */
   suppressEnd: boolean;
   /** The grammar's state after `output`; advanced by the token that is picked. Null: unconstrained. */
-  grammar: LlamaGrammarEvaluationState | null;
+  grammar: TokenGrammar | null;
 }
 
 /** Best tokens that greedy sampling checks against a grammar before the grammar is applied to the whole vocabulary. */
@@ -29,13 +28,11 @@ const REJECTION_DRAWS = 2;
  * one choice; one call at a time.
  */
 export class TokenSampler {
-  readonly #options: TokenSamplerOptions;
   readonly #configs: SamplerConfigBuilder;
   readonly #sampler: Sampler;
   readonly #typicalMirostat: TypicalMirostatSampler | null;
 
   constructor(options: TokenSamplerOptions) {
-    this.#options = options;
     this.#configs = new SamplerConfigBuilder(options);
     this.#sampler = options.nativeApi.createSampler();
     this.#typicalMirostat = needsTypicalMirostatSampler(options.sampling)
@@ -49,11 +46,12 @@ export class TokenSampler {
     if (this.#typicalMirostat !== null) {
       return this.#sampleTypicalMirostat(this.#typicalMirostat, logits, config, grammar);
     }
-    if (grammar === null) return this.#sampler.sample(logits, config, null);
+    if (grammar === null) return this.#sampler.sample(logits, config);
     const token =
       (await this.#sampleCandidates(logits, config, grammar)) ??
-      (await this.#sampler.sample(logits, config, grammar));
-    return this.#assertAllowed(token, grammar);
+      (await this.#sampler.sample(logits, withoutForbidden(config, grammar)));
+    grammar.accept(token);
+    return token;
   }
 
   dispose(): void {
@@ -64,18 +62,15 @@ export class TokenSampler {
     typicalMirostat: TypicalMirostatSampler,
     logits: LogitsHandle,
     config: SamplerConfig,
-    grammar: LlamaGrammarEvaluationState | null,
+    grammar: TokenGrammar | null,
   ): Promise<number> {
+    const allowed = grammar === null ? config : withoutForbidden(config, grammar);
     // Temperature 0 leaves only bias and penalties in llama.cpp's chain; the other steps follow here.
-    const ranked = await this.#sampler.sortedLogits(
-      logits,
-      { ...config, temperature: 0 },
-      grammar?.clone() ?? null,
+    const token = typicalMirostat.sample(
+      await this.#sampler.sortedLogits(logits, { ...allowed, temperature: 0 }),
     );
-    const token = typicalMirostat.sample(ranked);
-    if (grammar === null) return token;
-    if (!this.#options.isEnd(token)) this.#options.nativeApi.accept(grammar, token);
-    return this.#assertAllowed(token, grammar);
+    grammar?.accept(token);
+    return token;
   }
 
   /**
@@ -86,18 +81,12 @@ export class TokenSampler {
   async #sampleCandidates(
     logits: LogitsHandle,
     config: SamplerConfig,
-    grammar: LlamaGrammarEvaluationState,
+    grammar: TokenGrammar,
   ): Promise<number | null> {
-    const { nativeApi, isEnd } = this.#options;
-    const accept = (token: number): boolean => {
-      if (!nativeApi.acceptsNext(grammar, token)) return false;
-      if (!isEnd(token)) nativeApi.accept(grammar, token);
-      return true;
-    };
     const greedy = config.temperature <= 0;
     for (let draw = 0; draw < (greedy ? 1 : REJECTION_DRAWS); draw++) {
-      const token = await this.#sampler.sample(logits, config, null);
-      if (accept(token)) return token;
+      const token = await this.#sampler.sample(logits, config);
+      if (grammar.allows(token)) return token;
     }
     if (!greedy) return null;
     const best = await this.#sampler.selectedLogits(
@@ -105,14 +94,27 @@ export class TokenSampler {
       { ...config, temperature: 1, topP: 1, minP: 0, topK: RANKED_CANDIDATES },
       { tokens: [], top: RANKED_CANDIDATES },
     );
-    return best.logits.find((token, i) => i % 2 === 0 && accept(token)) ?? null;
+    return best.logits.find((token, i) => i % 2 === 0 && grammar.allows(token)) ?? null;
   }
+}
 
-  /** llama.cpp picks the first token of the vocabulary, which may be an end token, when the grammar allows none. */
-  #assertAllowed(token: number, grammar: LlamaGrammarEvaluationState): number {
-    if (this.#options.isEnd(token) && !this.#options.nativeApi.acceptsNext(grammar, token)) {
-      throw new EngineError("invalid", "The grammar can't be completed: nothing may follow the text so far.");
-    }
-    return token;
+/**
+ * The configuration with a bias of −∞ for every token that the grammar forbids.
+ * @throws EngineError `invalid` when it forbids all.
+ */
+function withoutForbidden(config: SamplerConfig, grammar: TokenGrammar): SamplerConfig {
+  const allowed = grammar.allowedTokens();
+  if (allowed.length === 0) {
+    throw new EngineError("invalid", "The grammar can't be completed: nothing may follow the text so far.");
   }
+  const biases = new Float32Array(grammar.vocabularySize).fill(Number.NEGATIVE_INFINITY);
+  for (const token of allowed) biases[token] = 0;
+  const values = config.tokenBiasValues ?? [];
+  for (const [i, token] of (config.tokenBiasKeys ?? []).entries()) biases[token]! += values[i]!;
+  const biased = Uint32Array.from(biases.keys()).filter((token) => biases[token] !== 0);
+  return {
+    ...config,
+    tokenBiasKeys: biased,
+    tokenBiasValues: Float32Array.from(biased, (token) => biases[token]!),
+  };
 }

@@ -159,7 +159,6 @@ export class DraftModelProposer implements Proposer {
       prompt: [],
       contextSize,
       endTokens: [],
-      isEnd: () => false,
     });
     const tokenSampler = this.#tokenSampler;
     let token = -1;
