@@ -1,5 +1,6 @@
 /** Facts about the model in a folder. Reads and checks every file that the platform will rely on. */
 import { readdir } from "node:fs/promises";
+import { END_TOKENS_KEY, TOKENIZER_KEY } from "../tokenization/types.ts";
 import { FAMILIES } from "./convert/families.ts";
 import { familyOf, planDecoder } from "./convert/plan-decoder.ts";
 import { bindTensors } from "./convert/tensors.ts";
@@ -112,6 +113,11 @@ function ggufFacts(name: string, { metadata, tensors }: GgufHeader): FormatFacts
   if (typeof architecture !== "string") throw new ModelFileError(name, "general.architecture is missing.");
   if ((metadata.get("general.type") ?? "model") !== "model")
     throw new ModelFileError(name, "is not a whole model.");
+  for (const key of [TOKENIZER_KEY, END_TOKENS_KEY]) {
+    // The engine trusts these, because a conversion has checked what it writes.
+    if (metadata.has(key))
+      throw new ModelFileError(name, `has the key ${key}, which only conversions here write.`);
+  }
   const tokens = metadata.get("tokenizer.ggml.tokens");
   if (!Array.isArray(tokens) || tokens.length === 0) throw new ModelFileError(name, "has no tokenizer.");
   if (!tensors.has("token_embd.weight"))
