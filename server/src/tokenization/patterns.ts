@@ -31,10 +31,11 @@ const CLASSES: Readonly<Record<string, string>> = {
   // JavaScript's \s has U+FEFF and lacks U+0085.
   "\\s": "\\p{White_Space}",
   "\\S": "\\P{White_Space}",
+  "/": "\\/",
   // Node 20 lacks groups that ignore case. The long s is another case of s.
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)": "(?:'(?:[sS\\u{17f}tTmMdD]|[rRvV][eE]|[lL][lL]))",
 };
-const CLASS = /\\p\{\w+\}|\\s|\\S|\(\?i:[^)]*\)/g;
+const CLASS = /\\p\{\w+\}|\\s|\\S|\/|\(\?i:[^)]*\)/g;
 
 const WORDS_3_DIGITS =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";

@@ -33,33 +33,48 @@ export async function readTokenizer(folder: string, config: DecoderConfig): Prom
   const names = await readdir(folder);
   if (!names.includes(TOKENIZER_JSON) && names.includes(SENTENCEPIECE_FILE)) {
     const bytes = await readSmallFile(folder, SENTENCEPIECE_FILE, MAX_TOKENIZER_BYTES);
-    const added = addedTokensOf(null, files, config.vocabularySize);
+    const added = addedTokensOf(null, config.vocabularySize, files.tokenizerConfig);
     const legacy = files.tokenizerConfig?.optionalBoolean("legacy") ?? true;
     const settings = { size: config.vocabularySize, added, legacy };
     return complete(sentencePieceModelVocabulary(bytes, settings), files, null);
   }
   const json = await readJsonFile(folder, TOKENIZER_JSON, MAX_TOKENIZER_BYTES);
+  return complete(vocabularyOf(json, config.vocabularySize, files.tokenizerConfig), files, json);
+}
+
+/**
+ * The vocabulary of a `tokenizer.json`.
+ * @param size of the model's vocabulary
+ * @throws ModelFileError naming what is not supported
+ */
+export function vocabularyOf(
+  json: JsonObject,
+  size: number,
+  tokenizerConfig: JsonObject | null = null,
+): Vocabulary {
   const model = json.object("model");
   if (model.text("type") !== "BPE") throw model.fail("type", "must be BPE; no other kind is supported.");
   const readVocabulary = model.optionalBoolean("byte_fallback")
     ? sentencePieceBpeVocabulary
     : byteLevelBpeVocabulary;
-  const added = addedTokensOf(json, files, config.vocabularySize);
-  return complete(readVocabulary(json, config.vocabularySize, added), files, json);
+  return readVocabulary(json, size, addedTokensOf(json, size, tokenizerConfig));
 }
 
 /**
  * The added tokens without a padding token beyond the model's vocabulary: trainers add one for their batches, and no
  * text that the model reads or writes has it.
  */
-function addedTokensOf(json: JsonObject | null, files: TokenizerFiles, size: number): AddedToken[] {
+function addedTokensOf(
+  json: JsonObject | null,
+  size: number,
+  tokenizerConfig: JsonObject | null,
+): AddedToken[] {
   const padding = [
-    tokenText(files.tokenizerConfig, "pad_token"),
+    tokenText(tokenizerConfig, "pad_token"),
     tokenText(json?.optionalObject("padding"), "pad_token"),
   ];
-  return readAddedTokens(json, files.tokenizerConfig).filter(
-    ({ id, text }) => id < size || !padding.includes(text),
-  );
+  const isUnusable = ({ id, text }: AddedToken) => id >= size && padding.includes(text);
+  return readAddedTokens(json, tokenizerConfig).filter((token) => !isUnusable(token));
 }
 
 /** Adds the tokens, the special tokens and the chat template to a vocabulary. */
