@@ -60,6 +60,10 @@ export function patternName(source: string): PatternName | null {
   return names.find((name) => SOURCES[name] === source) ?? null;
 }
 
+export function isPatternName(name: string): name is PatternName {
+  return Object.hasOwn(SOURCES, name);
+}
+
 /** A new regular expression, because each one keeps its own position. */
 export function patternOf(name: PatternName): RegExp {
   return new RegExp(

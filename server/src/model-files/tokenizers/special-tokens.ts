@@ -133,13 +133,16 @@ function configuredTokenIds(json: JsonObject | null, key: string, table: TokenTa
 
 /**
  * Texts of the special tokens that the tokenizer adds before and after every text.
- * @throws ModelFileError when there is more than one on a side.
+ * @throws ModelFileError when there is more than one on a side, or a step of another type.
  */
 function postProcessorTokens(
   tokenizer: JsonObject | null,
 ): [first: string | undefined, last: string | undefined] {
   const steps = tokenizer === null ? [] : pipelineSteps(tokenizer, "post_processor");
-  const templates = steps.filter((step) => step.text("type") === "TemplateProcessing");
+  // ByteLevel moves offsets alone.
+  const templates = steps.filter((step) => step.text("type") !== "ByteLevel");
+  const other = templates.find((step) => step.text("type") !== "TemplateProcessing");
+  if (other !== undefined) throw other.fail("type", "is a post_processor that is not supported.");
   const [template, second] = templates;
   if (template === undefined) return [undefined, undefined];
   const items = template.array("single").map((item, index) => template.within(`single[${index}]`, item));

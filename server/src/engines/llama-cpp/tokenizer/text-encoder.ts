@@ -1,6 +1,7 @@
 /** How a loaded model's text becomes tokens, and which tokens end its output. */
 import type { LlamaModel } from "node-llama-cpp";
 import { BpeTokenizer, type TextRange } from "../../../tokenization/bpe-tokenizer.ts";
+import { parseTokenizerSpec } from "../../../tokenization/parse-spec.ts";
 
 export interface TextEncoder {
   /** @param plain ascending ranges in which special tokens are read as plain text */
@@ -26,7 +27,7 @@ export function textEncoderOf(model: LlamaModel): TextEncoder {
 function encoding(model: LlamaModel): TextEncoder["encode"] {
   const spec = converted(model).tokenizer;
   if (typeof spec === "string") {
-    const tokenizer = new BpeTokenizer(JSON.parse(spec));
+    const tokenizer = new BpeTokenizer(parseTokenizerSpec(spec, [...model.iterateAllTokens()].length));
     return (text, plain) => tokenizer.encode(text, plain);
   }
   return (text, plain = []) => {
