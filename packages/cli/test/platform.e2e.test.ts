@@ -270,6 +270,21 @@ describe("with the real platform", () => {
     expect(await ok("create", "model", "mended", broken)).toContain("State: READY");
   });
 
+  test("a model as its trainer wrote it arrives without the trainer's own files, which are named", async () => {
+    const trained = join(files, "trained");
+    await writeTinyModel(trained);
+    mkdirSync(join(trained, "runs"));
+    for (const name of ["optimizer.pt", "training_args.bin", "runs/events.out.tfevents.1", "a b.json"]) {
+      writeFileSync(join(trained, name), "state");
+    }
+    const { code, stdout, stderr } = await firectl.run(["create", "model", "trained", trained]);
+    expect([code, stdout], stderr).toEqual([0, expect.stringContaining("State: READY")]);
+    expect(stderr).toContain(
+      "Left out, as a model does not need them: a b.json, optimizer.pt, runs/events.out.tfevents.1, training_args.bin.",
+    );
+    await ok("delete", "model", "trained");
+  });
+
   test("a download that fails on a full disk leaves no file behind", async () => {
     await ok("create", "model", "huge", await largeModel());
     const target = join(files, "small-disk");

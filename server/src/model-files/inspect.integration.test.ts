@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -62,6 +62,17 @@ describe("inspect", () => {
       weightType: "Q8_0",
       tunable: false,
     });
+  });
+
+  test("refuses a GGUF file whose tokenizer is not one that a conversion writes", async () => {
+    const source = await mkdtemp(join(root, "model-"));
+    await writeTinyModel(source);
+    const path = join(folder, "model.gguf");
+    await convertToGguf(source, path, { type: "F16", signal });
+    const bytes = await readFile(path);
+    bytes.write("Hostile!!", bytes.indexOf('"ByteLevel"') + 1);
+    await writeFile(path, bytes);
+    await expect(inspect(folder)).rejects.toThrow("model.gguf: hearth.tokenizer is damaged.");
   });
 
   test("returns the facts of a LoRA and the chat template beside it", async () => {

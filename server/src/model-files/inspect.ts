@@ -1,5 +1,7 @@
 /** Facts about the model in a folder. Reads and checks every file that the platform will rely on. */
 import { readdir } from "node:fs/promises";
+import { parseTokenizerSpec } from "../tokenization/parse-spec.ts";
+import { END_TOKENS_KEY, TOKENIZER_KEY } from "../tokenization/types.ts";
 import { FAMILIES } from "./convert/families.ts";
 import { familyOf, planDecoder } from "./convert/plan-decoder.ts";
 import { bindTensors } from "./convert/tensors.ts";
@@ -114,6 +116,7 @@ function ggufFacts(name: string, { metadata, tensors }: GgufHeader): FormatFacts
     throw new ModelFileError(name, "is not a whole model.");
   const tokens = metadata.get("tokenizer.ggml.tokens");
   if (!Array.isArray(tokens) || tokens.length === 0) throw new ModelFileError(name, "has no tokenizer.");
+  checkConverted(name, metadata, tokens.length);
   if (!tensors.has("token_embd.weight"))
     throw new ModelFileError(name, 'the tensor "token_embd.weight" is missing.');
   const tokenOf = (kind: string) => {
@@ -138,6 +141,23 @@ function ggufFacts(name: string, { metadata, tensors }: GgufHeader): FormatFacts
     worldSize: worldSize(parameterCount),
     lora: null,
   };
+}
+
+/** Checks what only conversions write, because the engine reads it. @param size of the vocabulary */
+function checkConverted(name: string, metadata: GgufHeader["metadata"], size: number): void {
+  const spec = metadata.get(TOKENIZER_KEY);
+  const ends = metadata.get(END_TOKENS_KEY);
+  try {
+    if (spec !== undefined) parseTokenizerSpec(String(spec), size);
+  } catch {
+    throw new ModelFileError(name, `${TOKENIZER_KEY} is damaged.`);
+  }
+  if (
+    ends !== undefined &&
+    !(Array.isArray(ends) && ends.every((id) => typeof id === "number" && id < size))
+  ) {
+    throw new ModelFileError(name, `${END_TOKENS_KEY} is damaged.`);
+  }
 }
 
 async function inspectLora(folder: string, names: readonly string[]): Promise<FormatFacts> {

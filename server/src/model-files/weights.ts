@@ -11,6 +11,9 @@ const PICKLE = /\.(bin|pt|pth|ckpt|pkl|pickle)$/i;
 const SINGLE_FILE = "model.safetensors";
 const INDEX_FILE = "model.safetensors.index.json";
 
+const MISSING_WEIGHTS =
+  "is missing: weights are read from safetensors, and not from pickles such as pytorch_model.bin.";
+
 export interface Weights {
   tensors: ReadonlyMap<string, StoredTensor>;
   close(): Promise<void>;
@@ -34,7 +37,9 @@ export async function openSafetensorsFile(folder: string, name: string): Promise
 /** The error for a folder without weights. It explains why pickles are refused when there are some. */
 export function missingWeightsError(names: readonly string[], expected: string): ModelFileError {
   const pickle = names.find((name) => PICKLE.test(name));
-  if (pickle === undefined) return new ModelFileError(expected, "is missing.");
+  if (pickle === undefined) {
+    return new ModelFileError(expected, expected.endsWith(".safetensors") ? MISSING_WEIGHTS : "is missing.");
+  }
   return new ModelFileError(
     pickle,
     "is a pickle: loading it could run any program hidden in it. Save the weights as safetensors and upload those.",

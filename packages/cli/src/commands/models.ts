@@ -20,11 +20,23 @@ export const createModel: Run = async (context) => {
   const client = await context.client();
   const { uploadModel } = await import("@hearth/sdk/node");
   const stateFolder = await uploadState(context);
+  const skipped: string[] = [];
+  const onSkipped = (files: readonly string[]) => void skipped.push(...files);
   const created = await transfer(context, "Uploading", (options) =>
-    uploadModel(client, path, { ...options, modelId, model, stateFolder }),
+    uploadModel(client, path, { ...options, modelId, model, stateFolder, onSkipped }),
   );
+  if (skipped.length > 0) {
+    await context.out.notice(`Left out, as a model does not need them: ${formatNames(skipped)}.`);
+  }
   await context.out.resource({ ...created });
 };
+
+const MAX_LISTED = 10;
+
+function formatNames(files: readonly string[]): string {
+  const more = files.length > MAX_LISTED ? ` and ${files.length - MAX_LISTED} more` : "";
+  return `${files.slice(0, MAX_LISTED).join(", ")}${more}`;
+}
 
 /** @throws CliError for a single file that isn't GGUF: other formats need a folder of files */
 async function checkFiles(path: string): Promise<void> {

@@ -20,6 +20,8 @@ export interface UploadOptions extends TransferOptions {
 
 export interface UploadModelOptions extends UploadOptions {
   modelId: string;
+  /** Is called with the names of the files that the server does not take, such as a trainer's state, before anything moves. */
+  onSkipped?: ((files: readonly string[]) => void) | undefined;
   /** Fields of the new model. Without `kind` it is `HF_PEFT_ADDON` when there is an `adapter_config.json`, else `HF_BASE_MODEL`. */
   model?: types.Model | undefined;
 }
@@ -38,6 +40,8 @@ interface Target {
   /** Has the host check the files and make the resource ready for use. */
   validate(): Promise<unknown>;
   get(): Promise<{ state?: string | undefined }>;
+  /** Is told of files that get no URL; null where every file must get one. */
+  onSkipped: ((files: readonly string[]) => void) | null;
 }
 
 /**
@@ -48,7 +52,7 @@ interface Target {
 export async function uploadModel(
   client: Fireworks,
   path: string,
-  { modelId, model = {}, ...options }: UploadModelOptions,
+  { modelId, model = {}, onSkipped = () => {}, ...options }: UploadModelOptions,
 ): Promise<types.Model> {
   const files = await filesAt(path);
   const call = callOptions(options);
@@ -67,6 +71,7 @@ export async function uploadModel(
     },
     validate: () => client.models.validateUpload(modelId, {}, call),
     get,
+    onSkipped,
   });
   return get();
 }
@@ -107,6 +112,7 @@ export async function uploadDatasetFiles(
       while ((await get()).state === "UPLOADING");
     },
     get,
+    onSkipped: null,
   });
   return get();
 }
@@ -134,12 +140,16 @@ async function unfinished<Existing extends { state?: string | undefined }>(
 async function sendFiles(files: readonly LocalFile[], options: UploadOptions, target: Target): Promise<void> {
   const transfer = new Transfer(options);
   const sessions = await UploadSessions.open(options.stateFolder, target.key);
-  for (const file of files) transfer.setSize(file.name, file.sizeBytes);
   const urls = await signedUrls(
     files.filter((file) => sessions.get(file) === null),
     target,
   );
-  await transfer.each(files, async (file) => {
+  const isTaken = (file: LocalFile) => urls[file.name] !== undefined || sessions.get(file) !== null;
+  const taken = target.onSkipped !== null && files.some(isTaken) ? files.filter(isTaken) : files;
+  const skipped = files.filter((file) => !taken.includes(file)).map(({ name }) => name);
+  if (skipped.length > 0) target.onSkipped?.(skipped);
+  for (const file of taken) transfer.setSize(file.name, file.sizeBytes);
+  await transfer.each(taken, async (file) => {
     const saved = sessions.get(file);
     if (saved !== null && (await uploadFile(file, saved, transfer, true).then(() => true, falseIfExpired)))
       return;

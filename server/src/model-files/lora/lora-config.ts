@@ -41,13 +41,19 @@ const REFUSED_FIELDS = [
 /** Initialisations that also change the base model's weights, so that the LoRA does not fit the original weights. */
 const CHANGES_BASE = /^(pissa|olora|loftq|corda|lora_ga)/i;
 
+/** All linear modules of the layers; the output matrix is none of them. */
+const ALL_LINEAR = "all-linear";
+
 export interface LoraConfig {
   rank: number;
   alpha: number;
   /** Factor of the product of the two matrices: alpha divided by the rank, or by its square root with rsLoRA. */
   scale: number;
-  /** Last parts of the modules' names, without duplicates. */
-  targetModules: string[];
+  /**
+   * Last parts of the modules' names, without duplicates; null when the file gives a regular expression or
+   * "all-linear", so that the tensors decide.
+   */
+  targetModules: string[] | null;
   /** Whether a module of the base model, named as in `modules.ts`, is a target. */
   isTarget(name: string): boolean;
   /** Whether the LoRA changes the target modules of all layers. */
@@ -76,15 +82,37 @@ export async function readLoraConfig(folder: string): Promise<LoraConfig> {
   }
   const rank = json.integer("r", LORA_RANK_RANGE.min, LORA_RANK_RANGE.max);
   const alpha = json.optionalPositive("lora_alpha") ?? 8;
-  const paths = json.strings("target_modules");
+  const targets = readTargets(json);
   return {
     rank,
     alpha,
     scale: alpha / (json.optionalBoolean("use_rslora") === true ? Math.sqrt(rank) : rank),
-    targetModules: parseTargets(json, paths),
-    isTarget: (name) => paths.some((path) => `.model.${name}`.endsWith(`.${path}`)),
-    everyLayer: isEmpty(json.raw("layers_to_transform")) && isEmpty(json.raw("exclude_modules")),
+    targetModules: targets.modules,
+    isTarget: targets.isTarget,
+    everyLayer:
+      targets.everyLayer && isEmpty(json.raw("layers_to_transform")) && isEmpty(json.raw("exclude_modules")),
     baseModelName: json.optionalText("base_model_name_or_path") ?? null,
+  };
+}
+
+interface Targets {
+  modules: string[] | null;
+  isTarget: LoraConfig["isTarget"];
+  /** All modules that are targets have tensors. */
+  everyLayer: boolean;
+}
+
+function readTargets(json: JsonObject): Targets {
+  const given = json.raw("target_modules");
+  if (typeof given === "string") {
+    // A regular expression of Python is not evaluated here: it may differ, or take for ever.
+    return { modules: null, isTarget: () => true, everyLayer: given === ALL_LINEAR };
+  }
+  const paths = json.strings("target_modules");
+  return {
+    modules: parseTargets(json, paths),
+    isTarget: (name) => paths.some((path) => `.model.${name}`.endsWith(`.${path}`)),
+    everyLayer: true,
   };
 }
 

@@ -13,7 +13,7 @@ import {
   writeTinyLora,
   writeTinyModel,
 } from "../testing.ts";
-import { checkLora, convertLora } from "./lora.ts";
+import { checkLora, convertLora, readLora } from "./lora.ts";
 
 const signal = new AbortController().signal;
 const ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -123,7 +123,8 @@ describe("checkLora", () => {
     [{ r: undefined }, "adapter_config.json: r is missing."],
     [{ target_modules: undefined }, "adapter_config.json: target_modules is missing."],
     [{ target_modules: [] }, /target_modules must name at least one/],
-    [{ target_modules: "all-linear" }, /target_modules must be a list/],
+    [{ target_modules: { q_proj: true } }, /target_modules must be a list/],
+    [{ target_modules: "all-linear" }, /k_proj\.lora_A\.weight is missing/],
     [
       { target_modules: ["embed_tokens"] },
       /names "embed_tokens"; these are supported: q_proj, .*block_sparse_moe\.gate/,
@@ -154,6 +155,26 @@ describe("checkLora", () => {
       something_new: { x: 1 },
     };
     expect(await refusal({ config })).toBe("accepted");
+  });
+
+  test.each<[string, TinyLoraOptions]>([
+    ["a regular expression", { config: { target_modules: ".*\\.(q_proj|v_proj)$" } }],
+    ["all-linear", { targetModules: ALL, config: { target_modules: "all-linear" } }],
+  ])("takes the modules that have tensors for target_modules given as %s", async (_, options) => {
+    const adapter = await mkdtemp(join(folder, "resolved-"));
+    await writeTinyLora(adapter, options);
+    const expected = options.targetModules ?? ["q_proj", "v_proj"];
+    expect((await checkLora(adapter, base)).targetModules.sort()).toEqual([...expected].sort());
+    const description = (await readLora(adapter)).description;
+    expect(description.targetModules.sort()).toEqual([...expected].sort());
+    await convertLora({ folder: adapter, base, outFile: join(adapter, "adapter.gguf") }, { signal });
+  });
+
+  test("refuses a regular expression with tensors that the base model does not have, or with none", async () => {
+    const config = { target_modules: ".*" };
+    expect(await refusal({ config }, pair(2))).toMatch(/layers\.2.* is not one of the base model's/);
+    expect(await refusal({ config }, [])).toMatch(/has no LoRA weights/);
+    expect(await refusal({ config }, pair(0).slice(0, 1))).toMatch(/lora_B\.weight is missing/);
   });
 
   const weights = (part: string, rows: number, columns: number): TensorToStore => ({
@@ -210,7 +231,7 @@ describe("checkLora", () => {
     const adapter = await mkdtemp(join(folder, "pickle-"));
     await writeTinyLora(adapter);
     await rm(join(adapter, "adapter_model.safetensors"));
-    await expect(checkLora(adapter, base)).rejects.toThrow("adapter_model.safetensors: is missing.");
+    await expect(checkLora(adapter, base)).rejects.toThrow(/^adapter_model\.safetensors: is missing/);
     await writeFile(join(adapter, "adapter_model.bin"), "");
     await expect(checkLora(adapter, base)).rejects.toThrow(/^adapter_model\.bin: is a pickle/);
   });

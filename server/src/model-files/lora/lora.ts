@@ -43,7 +43,10 @@ interface LoraPair {
  */
 export async function checkLora(folder: string, base: string): Promise<LoraFacts> {
   return withLoraPairs(folder, base, async ({ config, model, pairs }) => ({
-    ...toDescription(config),
+    ...toDescription(
+      config,
+      pairs.map(({ module }) => module.name),
+    ),
     baseArchitecture: model.architecture,
     parameterCount: pairs.reduce((sum, { a, b }) => sum + elementCount(a) + elementCount(b), 0),
   }));
@@ -86,15 +89,20 @@ export async function readLora(
   const weights = await openLoraWeights(folder);
   try {
     const tensors = [...weights.tensors.values()];
-    for (const { name } of tensors) parseTensorName(name);
-    return { description: toDescription(config), tensors };
+    const modules = tensors.map(({ name }) => parseTensorName(name).name);
+    return { description: toDescription(config, modules), tensors };
   } finally {
     await weights.close();
   }
 }
 
-function toDescription({ rank, alpha, targetModules, baseModelName }: LoraConfig): LoraDescription {
-  return { rank, alpha, targetModules, baseModelName };
+/** @param modules names of the modules that have tensors */
+function toDescription(
+  { rank, alpha, targetModules, baseModelName }: LoraConfig,
+  modules: readonly string[],
+): LoraDescription {
+  const found = [...new Set(modules.map(lastPart))];
+  return { rank, alpha, targetModules: targetModules ?? found, baseModelName };
 }
 
 async function openLoraWeights(folder: string): Promise<Weights> {
@@ -128,7 +136,7 @@ async function withLoraPairs<T>(
 /** @throws ModelFileError for a target module that the base model does not have. */
 function checkTargets(config: LoraConfig, model: BaseModel): void {
   const available = new Set([...model.modules.keys()].map(lastPart));
-  for (const target of config.targetModules) {
+  for (const target of config.targetModules ?? []) {
     if (available.has(target)) continue;
     throw new ModelFileError(
       LORA_CONFIG_FILE,
@@ -159,6 +167,7 @@ function pairsOf(config: LoraConfig, model: BaseModel, { tensors }: Weights): Lo
   const required = [...model.modules.values()].filter(({ name }) =>
     config.everyLayer ? config.isTarget(name) : halves.has(name),
   );
+  if (required.length === 0) throw new ModelFileError(WEIGHTS_FILE, "has no LoRA weights.");
   return required.map((module) => {
     const { a, b } = halves.get(module.name) ?? {};
     if (a === undefined) throw invalid(`model.${module.name}.lora_A.weight`, "is missing.");

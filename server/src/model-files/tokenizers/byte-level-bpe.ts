@@ -1,48 +1,29 @@
 /** Reads a byte-level BPE vocabulary from `tokenizer.json`: GPT-2, Llama 3, Qwen, newer Mistral models. */
+import type { AddedToken, PatternName, PreTokenizer } from "../../tokenization/types.ts";
 import { keyValue } from "../gguf/header-writer.ts";
 import type { JsonObject } from "../json.ts";
-import { pipelineSteps } from "./pipeline.ts";
+import { readNormalizers, readPreTokenizers } from "./pipeline.ts";
 import {
-  type AddedToken,
+  checkAddedIds,
+  mergeIds,
+  readBpeSettings,
   readMerges,
   readVocabulary,
   TOKENIZER_JSON,
   TokenTable,
   TokenType,
+  textsById,
   type Vocabulary,
 } from "./token-table.ts";
 
-/** The step that splits text before merging. */
-interface PreTokenizer {
-  /** llama.cpp's name of the pre-tokenizer. */
-  name: string;
-  /** Regular expression that the pieces match. */
-  pattern: string;
-  /** A whole piece that is a token is used as it is, without merging. */
-  ignoreMerges: boolean;
-}
-
-const WORDS_3_DIGITS =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const CASED_WORDS =
-  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+SUFFIX|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*SUFFIX|DIGITS| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
-
-const PRE_TOKENIZERS: readonly PreTokenizer[] = [
-  { name: "llama-bpe", pattern: WORDS_3_DIGITS, ignoreMerges: true },
-  { name: "smaug-bpe", pattern: WORDS_3_DIGITS, ignoreMerges: false },
-  { name: "qwen2", pattern: WORDS_3_DIGITS.replace("{1,3}", ""), ignoreMerges: false },
-  {
-    name: "tekken",
-    pattern: CASED_WORDS.replaceAll("SUFFIX", "").replace("DIGITS", "\\p{N}"),
-    ignoreMerges: true,
-  },
-  {
-    name: "gpt-4o",
-    pattern: CASED_WORDS.replaceAll("SUFFIX", CONTRACTIONS).replace("DIGITS", "\\p{N}{1,3}"),
-    ignoreMerges: false,
-  },
-];
+/** llama.cpp's names of the pre-tokenizers that cut words like a pattern: the first one merges whole tokens too. */
+const LLAMA_CPP_NAMES: Readonly<Record<PatternName, readonly [ignoreMerges: string, merges: string]>> = {
+  "gpt-2": ["gpt-2", "gpt-2"],
+  "words-3-digits": ["llama-bpe", "smaug-bpe"],
+  "words-1-digit": ["qwen2", "qwen2"],
+  "cased-words": ["tekken", "tekken"],
+  "cased-words-3-digits": ["gpt-4o", "gpt-4o"],
+};
 
 /** @throws ModelFileError naming what is not supported. */
 export function byteLevelBpeVocabulary(
@@ -51,50 +32,49 @@ export function byteLevelBpeVocabulary(
   added: readonly AddedToken[],
 ): Vocabulary {
   const model = json.object("model");
+  const vocabulary = readVocabulary(model);
   const table = new TokenTable(size, TOKENIZER_JSON);
-  for (const [text, id] of readVocabulary(model)) table.set(id, text, TokenType.normal);
+  for (const [text, id] of vocabulary) table.set(id, text, TokenType.normal);
   for (const { id, text, special } of added) {
     table.set(id, text, special ? TokenType.control : TokenType.userDefined);
   }
+  checkAddedIds(json, added, vocabulary);
   const merges = readMerges(model);
+  const normalizers = readNormalizers(json);
+  const replace = normalizers.find(({ type }) => type !== "NFC");
+  if (replace !== undefined)
+    throw json.fail("normalizer", `${replace.type} is not supported before ByteLevel.`);
+  const preTokenizers = readPreTokenizers(json);
+  if (preTokenizers.at(-1)?.type !== "ByteLevel")
+    throw json.fail("pre_tokenizer", "must end with ByteLevel.");
+  const settings = readBpeSettings(model, vocabulary);
   return {
     table,
     metadata: [
       keyValue.text("tokenizer.ggml.model", "gpt2"),
-      keyValue.text("tokenizer.ggml.pre", preTokenizerName(json, model)),
+      keyValue.text("tokenizer.ggml.pre", llamaCppName(preTokenizers, settings.ignoreMerges)),
       // A space can separate the two, because tokens write it as another character.
       keyValue.texts(
         "tokenizer.ggml.merges",
         merges.map(([left, right]) => `${left} ${right}`),
       ),
     ],
+    spec: {
+      normalizers,
+      preTokenizers,
+      addedTokens: added,
+      tokens: textsById(vocabulary),
+      merges: mergeIds(model, merges, vocabulary),
+      mergeRanks: null,
+      ...settings,
+    },
   };
 }
 
-/** llama.cpp's name of the pre-tokenizer. @throws ModelFileError when llama.cpp has none like it. */
-function preTokenizerName(json: JsonObject, model: JsonObject): string {
-  for (const part of pipelineSteps(json, "normalizer")) {
-    // llama.cpp does not normalise. NFC changes nothing in almost all texts, so it is accepted.
-    if (part.text("type") !== "NFC") throw part.fail("type", "is a normalizer that is not supported.");
-  }
-  const steps = pipelineSteps(json, "pre_tokenizer");
-  const bytes = steps.at(-1);
-  if (bytes?.text("type") !== "ByteLevel") throw json.fail("pre_tokenizer", "must end with ByteLevel.");
-  if (bytes.optionalBoolean("add_prefix_space") ?? true) {
-    throw bytes.fail("add_prefix_space", "true is not supported.");
-  }
-  const cutsWords = bytes.optionalBoolean("use_regex") ?? true;
-  const [first, ...others] = steps.slice(0, -1);
-  const ignoreMerges = model.optionalBoolean("ignore_merges") ?? false;
-  if (others.length === 0) {
-    if (first === undefined && cutsWords) return "gpt-2";
-    if (first?.text("type") === "Digits" && first.optionalBoolean("individual_digits") && cutsWords)
-      return "smollm";
-    const pattern =
-      first?.text("type") === "Split" && !cutsWords ? first.object("pattern").optionalText("Regex") : null;
-    const candidates = PRE_TOKENIZERS.filter((candidate) => candidate.pattern === pattern);
-    const match = candidates.find((candidate) => candidate.ignoreMerges === ignoreMerges) ?? candidates[0];
-    if (match !== undefined) return match.name;
-  }
-  throw json.fail("pre_tokenizer", "cuts texts in a way that is not supported.");
+/** llama.cpp's name of the nearest pre-tokenizer. The engine cuts by the steps; other programs may read the file. */
+function llamaCppName(steps: readonly PreTokenizer[], ignoreMerges: boolean): string {
+  const split = steps.find((step) => step.type === "Split");
+  if (split === undefined) return "default";
+  if (split.pattern === "gpt-2" && steps.some((step) => step.type === "Digits")) return "smollm";
+  return LLAMA_CPP_NAMES[split.pattern][ignoreMerges ? 0 : 1];
 }

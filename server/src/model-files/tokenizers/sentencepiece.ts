@@ -1,7 +1,9 @@
 /** Reads `tokenizer.model`, SentencePiece's own protocol-buffer file. It is used when there is no `tokenizer.json`. */
+import { type AddedToken, META_SPACE, type TokenizerSpec } from "../../tokenization/types.ts";
 import { ModelFileError } from "../errors.ts";
+import { scoredMerges } from "./scored-merges.ts";
 import { addTokens, checkByteTokens, sentencePieceMetadata } from "./sentencepiece-bpe.ts";
-import { type AddedToken, TokenTable, TokenType, type Vocabulary } from "./token-table.ts";
+import { type Token, TokenTable, TokenType, textsById, type Vocabulary } from "./token-table.ts";
 
 export const SENTENCEPIECE_FILE = "tokenizer.model";
 const TYPES: readonly number[] = Object.values(TokenType);
@@ -18,11 +20,18 @@ const NORMALIZER = { characterMap: 2, prependsSpace: 3, removesSpaces: 4 };
 /** A field's number, and its value: an integer or bytes. */
 type Field = readonly [number: number, value: number | Buffer];
 
+export interface SentencePieceSettings {
+  /** Size of the model's vocabulary. */
+  size: number;
+  added: readonly AddedToken[];
+  /** Puts a space after every added token too, not only at the start: `legacy` of `tokenizer_config.json`. */
+  legacy: boolean;
+}
+
 /** @throws ModelFileError when the file is damaged or of a kind other than BPE. */
 export function sentencePieceModelVocabulary(
   bytes: Buffer,
-  size: number,
-  added: readonly AddedToken[],
+  { size, added, legacy }: SentencePieceSettings,
 ): Vocabulary {
   const table = new TokenTable(size, SENTENCEPIECE_FILE);
   const scores = new Array<number>(size).fill(0);
@@ -48,9 +57,62 @@ export function sentencePieceModelVocabulary(
   }
   if (modelType !== BPE) throw fail("is of a kind other than BPE, which is not supported.");
   if (removesSpaces !== 0) throw fail("removes extra spaces, which is not supported.");
+  const pieces: Piece[] = [];
+  for (let at = 0; at < id; at++) pieces.push({ id: at, ...(table.get(at) as Token) });
   addTokens(table, added);
   checkByteTokens(table, SENTENCEPIECE_FILE);
-  return { table, metadata: sentencePieceMetadata(scores, prependsSpace !== 0) };
+  return {
+    table,
+    metadata: sentencePieceMetadata(scores, prependsSpace !== 0),
+    spec: specOf(pieces, { scores, added, prependsSpace: prependsSpace !== 0, legacy }),
+  };
+}
+
+interface Piece extends Token {
+  id: number;
+}
+
+interface ModelParts {
+  scores: readonly number[];
+  added: readonly AddedToken[];
+  prependsSpace: boolean;
+  legacy: boolean;
+}
+
+/** The tokenizer that `transformers` makes of the file. */
+function specOf(
+  pieces: readonly Piece[],
+  { scores, added, prependsSpace, legacy }: ModelParts,
+): TokenizerSpec {
+  const ofType = (...types: TokenType[]) => pieces.filter(({ type }) => types.includes(type));
+  if (ofType(TokenType.unused).length > 0) throw fail("has unused pieces, which are not supported.");
+  const idsByText = (list: readonly Piece[]) => new Map(list.map(({ id, text }) => [text, id]));
+  const replace = { type: "Replace", from: " ", to: META_SPACE } as const;
+  const known = new Set(added.map(({ id }) => id));
+  const matched = ofType(TokenType.control, TokenType.unknown, TokenType.userDefined)
+    .filter(({ id }) => !known.has(id))
+    .map(({ id, text, type }) => ({
+      id,
+      text,
+      special: type !== TokenType.userDefined,
+      normalized: false,
+      singleWord: false,
+      leftStrip: false,
+      rightStrip: false,
+    }));
+  const prefix = legacy && prependsSpace ? [{ type: "Prepend", text: META_SPACE } as const] : [];
+  return {
+    normalizers: [...prefix, replace],
+    preTokenizers:
+      legacy || !prependsSpace ? [] : [{ type: "Metaspace", prepend: "first", split: false } as const],
+    addedTokens: [...added, ...matched],
+    tokens: textsById(idsByText(pieces)),
+    ...scoredMerges(idsByText(ofType(TokenType.normal, TokenType.userDefined)), scores),
+    ignoreMerges: false,
+    byteFallback: true,
+    unknown: ofType(TokenType.unknown)[0]?.id ?? null,
+    fuseUnknown: true,
+  };
 }
 
 function pieceOf(bytes: Buffer): { text: string; score: number; type: TokenType } {

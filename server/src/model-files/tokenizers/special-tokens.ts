@@ -1,5 +1,6 @@
 /** Reads the special tokens and the chat template from the files beside the tokenizer. */
 import { readdir } from "node:fs/promises";
+import { END_TOKENS_KEY } from "../../tokenization/types.ts";
 import { ModelFileError } from "../errors.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
@@ -74,17 +75,16 @@ export function specialTokens(
     bos,
     ends: [...ends],
     unknown: named("unk_token"),
-    padding: named("pad_token"),
+    // Nothing is padded here, so that a model need not have the token that its trainer used.
+    padding: table.id(tokenText(files.tokenizerConfig, "pad_token") ?? "") ?? null,
     addBos: bos !== null && (adds("add_bos_token") ?? isText(bos, first)),
     addEos: adds("add_eos_token") ?? isText(eos, last),
   };
 }
 
 export function specialTokenMetadata(special: SpecialTokens): GgufKeyValue[] {
-  // GGUF metadata has keys for three end tokens: eos, eot and eom.
-  const [eos, eot, eom, ...others] = special.ends;
-  if (others.length > 0)
-    throw new ModelFileError("generation_config.json", "eos_token_id has more than 3 tokens.");
+  // llama.cpp has keys for three end tokens: eos, eot and eom. The engine reads all of them from a key of its own.
+  const [eos, eot, eom] = special.ends;
   const id = (name: string, value: number | null | undefined) =>
     value === null || value === undefined ? [] : [keyValue.uint(`tokenizer.ggml.${name}_token_id`, value)];
   return [
@@ -94,19 +94,26 @@ export function specialTokenMetadata(special: SpecialTokens): GgufKeyValue[] {
     ...id("eom", eom),
     ...id("unknown", special.unknown),
     ...id("padding", special.padding),
+    keyValue.ints(END_TOKENS_KEY, special.ends),
     keyValue.boolean("tokenizer.ggml.add_bos_token", special.addBos),
     keyValue.boolean("tokenizer.ggml.add_eos_token", special.addEos),
   ];
 }
 
-/** The id of a token that the field gives by its text, plain or in an object; null when the field is absent. */
+/** The id of a token that the field gives by its text; null when the field is absent or empty. */
 function namedToken(json: JsonObject | null, key: string, table: TokenTable): number | null {
-  const value = json?.raw(key);
-  if (json === null || value === undefined) return null;
-  const text = typeof value === "string" ? value : json.object(key).text("content");
+  const text = tokenText(json, key);
+  if (json === null || text === null) return null;
   const id = table.id(text);
   if (id === undefined) throw json.fail(key, "is not in the vocabulary.");
   return id;
+}
+
+/** A token's text, plain or in an object; null when the field is absent or empty. */
+export function tokenText(json: JsonObject | null | undefined, key: string): string | null {
+  const value = json?.raw(key);
+  if (!json || value === undefined) return null;
+  return (typeof value === "string" ? value : json.object(key).text("content")) || null;
 }
 
 /**
@@ -124,14 +131,25 @@ function configuredTokenIds(json: JsonObject | null, key: string, table: TokenTa
   });
 }
 
-/** Texts of the special tokens that the tokenizer adds before and after every text. */
+/**
+ * Texts of the special tokens that the tokenizer adds before and after every text.
+ * @throws ModelFileError when there is more than one on a side, or a step of another type.
+ */
 function postProcessorTokens(
   tokenizer: JsonObject | null,
 ): [first: string | undefined, last: string | undefined] {
   const steps = tokenizer === null ? [] : pipelineSteps(tokenizer, "post_processor");
-  const template = steps.find((step) => step.text("type") === "TemplateProcessing");
+  // ByteLevel moves offsets alone.
+  const templates = steps.filter((step) => step.text("type") !== "ByteLevel");
+  const other = templates.find((step) => step.text("type") !== "TemplateProcessing");
+  if (other !== undefined) throw other.fail("type", "is a post_processor that is not supported.");
+  const [template, second] = templates;
   if (template === undefined) return [undefined, undefined];
   const items = template.array("single").map((item, index) => template.within(`single[${index}]`, item));
-  const special = (item: JsonObject | undefined) => item?.optionalObject("SpecialToken")?.text("id");
-  return [special(items[0]), items.length > 1 ? special(items.at(-1)) : undefined];
+  const special = items.map((item) => item.optionalObject("SpecialToken")?.text("id"));
+  const text = special.indexOf(undefined);
+  if (second !== undefined || text < 0 || text > 1 || special.length > text + 2) {
+    throw template.fail("single", "must be a text with at most one special token on either side.");
+  }
+  return [special[text - 1], special[text + 1]];
 }

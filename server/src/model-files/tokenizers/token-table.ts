@@ -1,4 +1,7 @@
 /** llama.cpp's vocabulary: a list of token texts with their types. */
+import { byteText } from "../../tokenization/bpe.ts";
+import { BYTE_LETTERS } from "../../tokenization/byte-letters.ts";
+import type { AddedToken, TokenizerSpec } from "../../tokenization/types.ts";
 import { ModelFileError } from "../errors.ts";
 import type { GgufKeyValue } from "../gguf/header-writer.ts";
 import { type JsonObject, quoted } from "../json.ts";
@@ -12,18 +15,11 @@ export interface Token {
   type: TokenType;
 }
 
-/** A token in addition to the vocabulary. The tokenizer matches it before it splits the text. */
-export interface AddedToken {
-  id: number;
-  text: string;
-  /** A control token, which is not part of the text. */
-  special: boolean;
-}
-
 export interface Vocabulary {
   table: TokenTable;
   /** GGUF metadata, except the tokens themselves. */
   metadata: GgufKeyValue[];
+  spec: TokenizerSpec;
 }
 
 /** In UTF-16 code units. The longest tokens of real vocabularies are runs of 128 spaces. */
@@ -105,16 +101,108 @@ export function readAddedTokens(json: JsonObject | null, config: JsonObject | nu
 }
 
 function addedToken(id: number, entry: JsonObject): AddedToken {
-  return { id, text: entry.text("content"), special: entry.optionalBoolean("special") ?? false };
+  const flag = (key: string) => entry.optionalBoolean(key) ?? false;
+  const special = flag("special");
+  return {
+    id,
+    text: entry.text("content"),
+    special,
+    normalized: entry.optionalBoolean("normalized") ?? !special,
+    singleWord: flag("single_word"),
+    leftStrip: flag("lstrip"),
+    rightStrip: flag("rstrip"),
+  };
 }
 
-/** The entries of the vocabulary. @throws ModelFileError */
-export function readVocabulary(model: JsonObject): [text: string, id: number][] {
-  const vocabulary = model.object("vocab");
-  return vocabulary.keys().map((text) => {
-    if (text.length > MAX_TOKEN_LENGTH) throw vocabulary.fail(quoted(text), "is too long for a token.");
-    return [text, vocabulary.integer(text, 0, 2 ** 31 - 1)];
+/**
+ * Checks that the added tokens have the ids that the `tokenizers` library gives them, whatever the file says: the
+ * vocabulary's for a text of the vocabulary, else the next free one.
+ * @throws ModelFileError naming the first token that has another id.
+ */
+export function checkAddedIds(
+  json: JsonObject,
+  added: readonly AddedToken[],
+  vocabulary: ReadonlyMap<string, number>,
+): void {
+  let next = vocabulary.size;
+  for (const [index, { id, text }] of added.entries()) {
+    const expected = vocabulary.get(text) ?? next;
+    if (id !== expected) {
+      throw json.fail(
+        `added_tokens[${index}].id`,
+        `is ${id}, but the tokenizers library gives ${quoted(text)} the id ${expected}: added tokens follow the vocabulary without a gap.`,
+      );
+    }
+    next = Math.max(next, id + 1);
+  }
+}
+
+/** The merges as ids. @throws ModelFileError for a merge of texts that are not in the vocabulary. */
+export function mergeIds(
+  model: JsonObject,
+  merges: readonly (readonly [left: string, right: string])[],
+  vocabulary: ReadonlyMap<string, number>,
+): number[] {
+  return merges.flatMap(([left, right]) => {
+    const ids = [left, right, left + right].map((text) => vocabulary.get(text));
+    if (ids.includes(undefined)) {
+      throw model.fail(
+        "merges",
+        `have the pair ${quoted(left)} ${quoted(right)}, which is not of the vocabulary.`,
+      );
+    }
+    return ids as number[];
   });
+}
+
+/** The fields of `model` that decide how pieces become tokens. @throws ModelFileError naming what is not supported. */
+export function readBpeSettings(
+  model: JsonObject,
+  vocabulary: ReadonlyMap<string, number>,
+): Pick<TokenizerSpec, "ignoreMerges" | "byteFallback" | "unknown" | "fuseUnknown"> {
+  for (const key of ["continuing_subword_prefix", "end_of_word_suffix"]) {
+    if ((model.optionalText(key) ?? "") !== "") throw model.fail(key, "is not supported.");
+  }
+  if (model.optionalPositive("dropout") !== undefined) throw model.fail("dropout", "is not supported.");
+  const flag = (key: string) => model.optionalBoolean(key) ?? false;
+  const name = model.optionalText("unk_token") ?? "";
+  const unknown = vocabulary.get(name) ?? null;
+  // The library looks for the token when it meets a text without one, which a token for each byte rules out.
+  if (name !== "" && unknown === null && !hasAllBytes(vocabulary)) {
+    throw model.fail("unk_token", "is not in the vocabulary.");
+  }
+  return {
+    ignoreMerges: flag("ignore_merges"),
+    byteFallback: flag("byte_fallback"),
+    unknown,
+    fuseUnknown: flag("fuse_unk"),
+  };
+}
+
+function hasAllBytes(vocabulary: ReadonlyMap<string, number>): boolean {
+  const has = (text: string) => vocabulary.has(text);
+  return BYTE_LETTERS.every(has) || BYTE_LETTERS.every((_, byte) => has(byteText(byte)));
+}
+
+/** The vocabulary's texts by id. */
+export function textsById(vocabulary: ReadonlyMap<string, number>): (string | null)[] {
+  const texts: (string | null)[] = [];
+  for (const [text, id] of vocabulary) {
+    while (texts.length <= id) texts.push(null);
+    texts[id] = text;
+  }
+  return texts;
+}
+
+/** The ids of the vocabulary's texts. @throws ModelFileError */
+export function readVocabulary(model: JsonObject): Map<string, number> {
+  const vocabulary = model.object("vocab");
+  return new Map(
+    vocabulary.keys().map((text) => {
+      if (text.length > MAX_TOKEN_LENGTH) throw vocabulary.fail(quoted(text), "is too long for a token.");
+      return [text, vocabulary.integer(text, 0, 2 ** 31 - 1)];
+    }),
+  );
 }
 
 /**

@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import type { Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { textEncoderOf } from "../../engines/llama-cpp/tokenizer/text-encoder.ts";
 import { convertToGguf } from "../convert/convert.ts";
 import { FileBytes } from "../file-bytes.ts";
 import { type GgufValue, readGguf } from "../gguf/reader.ts";
@@ -44,7 +46,7 @@ async function expectTokens(path: string, expected: (text: string) => number[]):
   await withModel(path, async (model) => {
     fc.assert(
       fc.property(texts, (text) => {
-        expect([...model.tokenize(text, true)]).toEqual(expected(text));
+        expect(textEncoderOf(model).encode(text)).toEqual(expected(text));
       }),
       { numRuns: 300 },
     );
@@ -72,10 +74,11 @@ function joinPairs(parts: readonly string[], merges: readonly (readonly string[]
   }
 }
 
-const added = [
-  { id: 300, content: "<|begin|>", special: true },
-  { id: 301, content: "<|end|>", special: true },
-  { id: 302, content: "<tool>", special: false },
+/** Added tokens that follow a vocabulary of `size` texts. */
+const addedAfter = (size: number) => [
+  { id: size, content: "<|begin|>", special: true },
+  { id: size + 1, content: "<|end|>", special: true },
+  { id: size + 2, content: "<tool>", special: false, normalized: false },
 ];
 
 describe("a byte-level BPE tokenizer", () => {
@@ -85,6 +88,7 @@ describe("a byte-level BPE tokenizer", () => {
   /** No merge produces the last token. */
   const tokens = [...byteLetters(), ...merges.map((pair) => pair.join("")), "zq"];
 
+  const added = addedAfter(tokens.length);
   const tokenizer = (preTokenizer: unknown, model: Record<string, unknown> = {}) => ({
     added_tokens: added,
     normalizer: { type: "NFC" },
@@ -141,11 +145,11 @@ describe("a byte-level BPE tokenizer", () => {
           .map((token) => tokens.indexOf(token)),
       );
       await withModel(path, async (model) => {
-        expect([...model.tokenize("!<|end|>!<tool>", true)]).toEqual([
+        expect(textEncoderOf(model).encode("!<|end|>!<tool>")).toEqual([
           tokens.indexOf("!"),
-          301,
+          tokens.length + 1,
           tokens.indexOf("!"),
-          302,
+          tokens.length + 2,
         ]);
       });
     },
@@ -155,13 +159,45 @@ describe("a byte-level BPE tokenizer", () => {
     [
       "splits text with an unknown pattern",
       tokenizer(split("\\s+")),
-      /pre_tokenizer cuts texts in a way that is not supported/,
+      /pre_tokenizer\.pretokenizers\[0\]\.pattern cuts texts in a way that is not supported/,
     ],
-    ["has no ByteLevel step", tokenizer({ type: "Whitespace" }), /pre_tokenizer must end with ByteLevel/],
+    ["has no ByteLevel step", tokenizer({ type: "Digits" }), /pre_tokenizer must end with ByteLevel/],
+    ["has an unknown step", tokenizer({ type: "Whitespace" }), /pre_tokenizer that is not supported/],
+    ["leaves out merges at random", tokenizer(bytes(), { dropout: 0.1 }), /dropout is not supported/],
     [
-      "puts a space in front",
-      tokenizer(bytes({ add_prefix_space: true })),
-      /add_prefix_space true is not supported/,
+      "marks the ends of words",
+      tokenizer(bytes(), { end_of_word_suffix: "</w>" }),
+      /end_of_word_suffix is not/,
+    ],
+    [
+      "merges texts that are not in the vocabulary",
+      tokenizer(bytes(), { merges: ["Q Q"] }),
+      /merges have the pair "Q" "Q", which is not of the vocabulary/,
+    ],
+    [
+      "has an added token behind a gap",
+      { ...tokenizer(bytes()), added_tokens: [{ id: 390, content: "<tool>" }] },
+      /added_tokens\[0\]\.id is 390, but the tokenizers library gives "<tool>" the id 266/,
+    ],
+    [
+      "adds two tokens in front of every text",
+      {
+        ...tokenizer(bytes()),
+        post_processor: {
+          type: "TemplateProcessing",
+          single: [
+            { SpecialToken: { id: "<|begin|>", type_id: 0 } },
+            { SpecialToken: { id: "<tool>", type_id: 0 } },
+            { Sequence: { id: "A", type_id: 0 } },
+          ],
+        },
+      },
+      /single must be a text with at most one special token on either side/,
+    ],
+    [
+      "adds tokens as BERT does",
+      { ...tokenizer(bytes()), post_processor: { type: "BertProcessing", sep: ["!", 33], cls: ["!", 33] } },
+      /post_processor that is not supported/,
     ],
     [
       "normalises text",
@@ -212,6 +248,7 @@ describe("SentencePiece vocabularies", () => {
       (pair) => pair.every((part) => known.has(part)),
     ),
   );
+  const added = addedAfter(tokens.length);
   const prepend = { type: "Prepend", prepend: SPACE };
   const replace = { type: "Replace", pattern: { String: " " }, content: SPACE };
   const metaspace = (options: object) => ({
@@ -232,26 +269,36 @@ describe("SentencePiece vocabularies", () => {
     },
     ...parts,
   });
-  const expected = (space: boolean) => (text: string) =>
+  /** @param space whether a text gets a space in front: "missing" means unless it begins with one. */
+  const expected = (space: boolean | "missing") => (text: string) =>
     text === ""
       ? []
-      : joinPairs([...`${space ? " " : ""}${text}`.replaceAll(" ", SPACE)], merges).flatMap((piece) =>
+      : joinPairs(
+          [
+            ...`${space === true || (space === "missing" && !text.startsWith(" ")) ? " " : ""}${text}`.replaceAll(
+              " ",
+              SPACE,
+            ),
+          ],
+          merges,
+        ).flatMap((piece) =>
           known.has(piece)
             ? [tokens.indexOf(piece)]
             : [...Buffer.from(piece)].map((byte) => tokens.indexOf(byteTokens[byte] as string)),
         );
 
-  test.each<[string, object, boolean]>([
+  test.each<[string, object, boolean | "missing"]>([
     ["llama 2", { normalizer: { type: "Sequence", normalizers: [prepend, replace] } }, true],
     ["gemma", { normalizer: replace, pre_tokenizer: { type: "Split", pattern: { String: " " } } }, false],
-    ["mistral", { pre_tokenizer: metaspace({ prepend_scheme: "first" }) }, true],
+    ["mistral", { pre_tokenizer: metaspace({ prepend_scheme: "first" }) }, "missing"],
     ["a tokenizer that prepends no space", { pre_tokenizer: metaspace({ prepend_scheme: "never" }) }, false],
   ])("like that of %s give the same tokens as the original", async (_, parts, space) => {
     const path = await convertTinyModel(tokenizer(parts));
     await expectTokens(path, expected(space));
     await withModel(path, async (model) => {
-      expect([...model.tokenize("<|begin|><tool>", true)]).toEqual([300, 302]);
-      expect(model.detokenize(model.tokenize("the ther\n日本🙂", true))).toBe("the ther\n日本🙂");
+      const { encode } = textEncoderOf(model);
+      expect(encode("<|begin|><tool>")).toEqual([tokens.length, tokens.length + 2]);
+      expect(model.detokenize(encode("the ther\n日本🙂") as Token[])).toBe("the ther\n日本🙂");
     });
   });
 
@@ -301,25 +348,20 @@ describe("SentencePiece vocabularies", () => {
 
   test.each<[string, unknown, RegExp]>([
     [
-      "lack a possible merge",
-      tokenizer({ normalizer: replace }, { merges: merges.slice(0, -1) }),
-      /a pair of pieces is missing/,
-    ],
-    [
-      "rank a piece twice",
-      tokenizer({ normalizer: replace }, { merges: [...merges, merges[0]] }),
-      /two ranks/,
-    ],
-    [
       "merge pieces that are not in the vocabulary",
       tokenizer({ normalizer: replace }, { merges: [["Q", "Q"]] }),
       /not of the vocabulary/,
+    ],
+    [
+      "replace spaces by another character",
+      tokenizer({ normalizer: { ...replace, content: "_" } }),
+      /must replace spaces by "▁"/,
     ],
     ["don't replace spaces", tokenizer({}), /normalizer must replace spaces/],
     ["normalise text", tokenizer({ normalizer: { type: "NFKC" } }), /normalizer that is not supported/],
     [
       "split text",
-      tokenizer({ pre_tokenizer: metaspace({ split: true }) }),
+      tokenizer({ pre_tokenizer: { type: "Punctuation" } }),
       /pre_tokenizer that is not supported/,
     ],
   ])("that %s are refused", async (_, broken, reason) => {
@@ -358,15 +400,48 @@ describe("the converted tokenizer", () => {
     );
   });
 
-  test("has up to three tokens that end a response", async () => {
-    const found = await edited("generation_config.json", { eos_token_id: [267, 5, 6, 999_999] });
+  test("has any number of tokens that end a response", async () => {
+    const found = await edited("generation_config.json", { eos_token_id: [267, 5, 6, 7, 8, 999_999] });
     expect([token(found, "eos"), token(found, "eot"), token(found, "eom")]).toEqual([267, 5, 6]);
-    await expect(edited("generation_config.json", { eos_token_id: [4, 5, 6] })).rejects.toThrow(
-      /more than 3 tokens/,
-    );
+    await withModel(join(folder, "model.gguf"), async (model) => {
+      expect([...textEncoderOf(model).endTokens].sort()).toEqual([267, 5, 6, 7, 8].sort());
+    });
     await expect(edited("generation_config.json", { eos_token_id: "<|end|>" })).rejects.toThrow(
       /must be a token id/,
     );
+  });
+
+  test("has no unknown token where its text is empty", async () => {
+    const found = await edited("tokenizer_config.json", { unk_token: "", bos_token: { content: "" } });
+    expect([token(found, "unknown"), token(found, "bos")]).toEqual([undefined, 267]);
+  });
+
+  test("leaves out a padding token beyond the model's vocabulary, and no other token", async () => {
+    const added = [
+      { id: 266, content: "<|begin|>", special: true },
+      { id: 267, content: "<|end|>", special: true },
+    ];
+    const beyond = { id: 288, content: "<pad>", special: true };
+    const filler = Array.from({ length: 20 }, (_, n) => ({ id: 268 + n, content: `<${n}>`, special: true }));
+    const all = { added_tokens: [...added, ...filler, beyond] };
+    const found = await edited("tokenizer_config.json", { pad_token: "<pad>" }, all);
+    expect(token(found, "padding")).toBeUndefined();
+    await withModel(join(folder, "model.gguf"), async (model) => {
+      const { encode } = textEncoderOf(model);
+      expect(encode("<pad>")).toEqual(encode("<p").concat(encode("ad>")));
+    });
+    await expect(edited("tokenizer_config.json", {}, all)).rejects.toThrow(/token id 288; .* has 288 tokens/);
+  });
+
+  test("reads special tokens as plain text within plain ranges alone", async () => {
+    await edited("config.json", {});
+    await withModel(join(folder, "model.gguf"), async (model) => {
+      const { encode } = textEncoderOf(model);
+      const text = "<|end|>a<|end|>b<|end|>";
+      const tokens = encode(text, [[8, 15]]);
+      expect(tokens.filter((id) => id === 267)).toHaveLength(2);
+      expect(model.detokenize(tokens as Token[], true)).toBe(text);
+    });
   });
 
   test("adds the start token when the configuration or the tokenizer says so", async () => {

@@ -30,9 +30,12 @@ const PART = /^[A-Za-z0-9._+=@-]{1,100}$/;
 const MAX_DEPTH = 4;
 const PICKLE = /\.(bin|pt|pth|pkl|pickle|ckpt|joblib|dill)$/i;
 const ARCHIVE = /\.(zip|tar|tgz|gz|bz2|xz|zst|7z|rar|whl|npz)$/i;
+const OTHER_WEIGHTS = /\.(h5|msgpack|ot|onnx|onnx_data|tflite|mlmodel)$/i;
+/** Folders that trainers and model hubs put beside a model: logs, earlier states, the weights in another format. */
+const OTHER_FOLDER = /^(runs|wandb|original|checkpoint-\d+|global_step\d+)\//;
 
 /**
- * Checks a file's path relative to the model's folder.
+ * Checks that a path stays in the model's folder.
  * @throws AppError BAD_REQUEST naming `field`.
  */
 export function checkFileName(field: string, name: string): void {
@@ -43,17 +46,43 @@ export function checkFileName(field: string, name: string): void {
   if (/^[/\\]|^[A-Za-z]:|\\/.test(name) || parts.some((part) => part === ".." || part === ".")) {
     fail("leads out of the model's folder.");
   }
-  if (parts.length > MAX_DEPTH || !parts.every((part) => PART.test(part))) {
-    fail(`is no file name that is taken here: letters, digits and ._+=@-, at most ${MAX_DEPTH} parts.`);
-  }
-  if (PICKLE.test(name)) {
-    fail("is a pickle, which can run code when it is read; save the weights as safetensors.");
-  }
-  if (ARCHIVE.test(name)) fail("is an archive; upload the files themselves.");
+  if (parts.includes("")) fail("is no file name.");
 }
 
 /**
- * The declared files and the added ones, as sizes in bytes by name.
+ * Why a file that trainers write beside a model is neither stored nor read; null for a file that is. Pickles can run
+ * code when they are read, and no model needs any of the others.
+ */
+export function ignoredBecause(name: string): string | null {
+  const parts = name.split("/");
+  if (PICKLE.test(name)) return "is a pickle, which can run code when it is read";
+  if (ARCHIVE.test(name)) return "is an archive";
+  if (OTHER_WEIGHTS.test(name)) return "has weights of another framework";
+  if (OTHER_FOLDER.test(name)) return "is in a folder of a trainer's logs or earlier states";
+  if (parts.length > MAX_DEPTH || !parts.every((part) => PART.test(part))) {
+    return `has a name other than letters, digits and ._+=@-, with at most ${MAX_DEPTH} parts`;
+  }
+  return null;
+}
+
+/**
+ * The files that are stored, without those that are ignored.
+ * @throws AppError BAD_REQUEST naming `field` for a path out of the folder, or when all files are ignored.
+ */
+export function storedFiles(field: string, files: Readonly<Record<string, number>>): Record<string, number> {
+  const names = Object.keys(files);
+  for (const name of names) checkFileName(field, name);
+  const stored = names.filter((name) => ignoredBecause(name) === null);
+  const [first] = names;
+  if (stored.length === 0 && first !== undefined) {
+    const why = `${sanitizeForMessage(first)} ${ignoredBecause(first)}`;
+    throw badRequest(field, `${field}: no file can be used: ${why}. Save the weights as safetensors.`);
+  }
+  return Object.fromEntries(stored.map((name) => [name, files[name] as number]));
+}
+
+/**
+ * The declared files and the added ones, which are stored, as sizes in bytes by name.
  * @throws AppError BAD_REQUEST naming `field` when there are too many files, when they are too large, or when two names
  * clash.
  */
@@ -63,7 +92,6 @@ export function withFiles(
   added: Readonly<Record<string, number>>,
 ): Record<string, number> {
   for (const [name, sizeBytes] of Object.entries(added)) {
-    checkFileName(field, name);
     if (sizeBytes > MAX_FILE_BYTES)
       throw badRequest(
         field,

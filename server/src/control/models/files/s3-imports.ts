@@ -4,7 +4,7 @@ import type { S3Server } from "../../../platform/blobs/s3-server.ts";
 import { modelName } from "../names.ts";
 import type { ImportModelRequest, Operation } from "../schema.ts";
 import type { ModelRow } from "../store.ts";
-import { filePrefix, MAX_FILES, withFiles } from "./declared-files.ts";
+import { filePrefix, storedFiles, withFiles } from "./declared-files.ts";
 
 /** A folder of a bucket. */
 export interface S3ImportSource {
@@ -16,6 +16,8 @@ export interface S3ImportSource {
 
 const MAX_PATH_CHARS = 500;
 const MAX_WAITING = 100;
+/** Most objects of a folder, of which some may be ignored. */
+const MAX_LISTED = 10_000;
 
 /** @throws AppError BAD_REQUEST naming the field. */
 export function parseS3ImportSource(source: NonNullable<ImportModelRequest["awsS3Source"]>): S3ImportSource {
@@ -78,12 +80,12 @@ export class S3Imports {
     const { openS3Source } = await import("../../../platform/blobs/s3-source.ts");
     const source = openS3Source({ server: this.#deps.server, ...importSource });
     try {
-      const objects = await source.list(MAX_FILES);
+      const objects = await source.list(MAX_LISTED);
       if (objects.length === 0)
         throw new AppError("FAILED_PRECONDITION", "There are no files in the bucket's folder.");
       const sizes = Object.fromEntries(objects.map(({ name, sizeBytes }) => [name, sizeBytes]));
-      const files = withFiles("awsS3Source.s3Path", {}, sizes);
-      for (const { name, sizeBytes } of objects) {
+      const files = withFiles("awsS3Source.s3Path", {}, storedFiles("awsS3Source.s3Path", sizes));
+      for (const [name, sizeBytes] of Object.entries(files)) {
         const limits = { maxBytes: sizeBytes, exactBytes: sizeBytes };
         await this.#deps.blobs.write(filePrefix(row) + name, await source.read(name, signal), limits);
       }

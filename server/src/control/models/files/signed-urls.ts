@@ -7,7 +7,7 @@ import type { ModelOperationDeps } from "../operation-deps.ts";
 import { type DownloadEndpoint, type GetUploadEndpointRequest, UploadEndpoint } from "../schema.ts";
 import type { ModelRow } from "../store.ts";
 import type { ModelRequest } from "../types.ts";
-import { filePrefix, uploadKey, withFiles } from "./declared-files.ts";
+import { filePrefix, storedFiles, uploadKey, withFiles } from "./declared-files.ts";
 
 /** How long a signed URL accepts an upload. */
 const UPLOAD_URL_MS = 24 * 3_600_000;
@@ -24,10 +24,10 @@ export async function uploadEndpoint(
   const { model, body, origin } = request;
   const mask = parseMask("readMask", body.readMask ?? "", UploadEndpoint);
   await getWritableModel(deps, request);
-  const sizes = Object.fromEntries(
-    Object.entries(body.filenameToSize).map(([name, sizeBytes]) => [name, Number(sizeBytes)]),
-  );
-  if (Object.keys(sizes).length === 0) throw badRequest("filenameToSize", "filenameToSize names no file.");
+  const declared = Object.entries(body.filenameToSize).map(([name, sizeBytes]) => [name, Number(sizeBytes)]);
+  if (declared.length === 0) throw badRequest("filenameToSize", "filenameToSize names no file.");
+  // A file that is ignored gets no URL.
+  const sizes = storedFiles("filenameToSize", Object.fromEntries(declared));
   const row = await deps.store.change(model, (current) => {
     requireUploading(current);
     const files = withFiles("filenameToSize", current.files, sizes);

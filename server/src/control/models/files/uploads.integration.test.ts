@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectAnswer } from "../../../../test/conformance/control-plane-contract.ts";
@@ -413,33 +422,46 @@ describe("an upload", () => {
     expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
   });
 
-  test.each([
-    "../config.json",
-    "a/../../b",
-    "/etc/passwd",
-    "C:\\x",
-    "a\\b",
-    "a//b",
-    "",
-    ".",
-    "a/b/c/d/e",
-    "a b.json",
-    "a\nb",
-    "ü.json",
-    "x".repeat(200),
-    "pytorch_model.bin",
-    "optimizer.pt",
-    "consolidated.00.PTH",
-    "model.ckpt",
-    "weights.zip",
-    "weights.tar.gz",
-    "weights.tar",
-  ])("of a file named %j is refused before a URL is created", async (name) => {
-    const id = "names";
-    await t.call(t.alice.key, "POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
-    const response = await endpoint(id, sizes({ "config.json": 2, [name]: 2 }));
+  test.each(["../config.json", "a/../../b", "/etc/passwd", "C:\\x", "a\\b", "a//b", "", "."])(
+    "of a file named %j is refused before a URL is created",
+    async (name) => {
+      const id = "names";
+      await t.call(t.alice.key, "POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
+      const response = await endpoint(id, sizes({ "config.json": 2, [name]: 2 }));
+      expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize"]);
+      expect((await validate(id)).json.message).toContain("No files were declared");
+    },
+  );
+
+  test("as trainers write it becomes READY without their other files, which get no URL and are never stored", async () => {
+    const folder = t.newFolder();
+    await writeTinyModel(folder);
+    const own = readdirSync(folder).sort();
+    for (const name of ["training_args.bin", "optimizer.pt", "pytorch_model.bin", "a b.json"]) {
+      writeFileSync(join(folder, name), "pickle");
+    }
+    for (const name of ["runs/host", "original", "checkpoint-7"]) {
+      mkdirSync(join(folder, name), { recursive: true });
+      writeFileSync(join(folder, name, "consolidated.00.pth"), "pickle");
+    }
+    await t.upload("trained", folder);
+    await t.succeed("GET", `${MODELS}/trained:validateUpload`);
+    const { state, baseModelDetails } = await t.succeed("GET", `${MODELS}/trained`);
+    expect([state, baseModelDetails.huggingfaceFiles]).toEqual(["READY", own]);
+  });
+
+  test("of pickles alone is refused with the reason, before or after it is sent", async () => {
+    const id = await createModel("pickles");
+    const response = await endpoint(id, sizes({ "pytorch_model.bin": 2, "optimizer.pt": 2 }));
     expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize"]);
-    expect((await validate(id)).json.message).toContain("No files were declared");
+    expect(response.json.message).toMatch(/pytorch_model\.bin is a pickle.*safetensors/);
+    const folder = t.newFolder();
+    await writeTinyModel(folder);
+    renameSync(join(folder, "model.safetensors"), join(folder, "pytorch_model.bin"));
+    await sendFiles(t.succeed, `${MODELS}/${id}`, folder);
+    const checked = await validate(id);
+    expect([checked.status, fieldOf(checked)], checked.text).toEqual([400, "model.safetensors"]);
+    expect(checked.json.message).toMatch(/not from pickles such as pytorch_model\.bin/);
   });
 
   test.each<[string, Record<string, number | string>]>([

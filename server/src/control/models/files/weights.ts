@@ -15,6 +15,9 @@ import { StagingDir } from "./staging-dir.ts";
 
 const BYTES_PER_PARAMETER: Readonly<Record<WeightType, number>> = { F16: 2, Q8_0: 34 / 32 };
 
+/** Is raised when conversions write other files than before, so that files of before are not used. */
+const CONVERSION = 2;
+
 /** Called with a description of each step, worded for clients. */
 export type OnPhase = (message: string) => void;
 
@@ -101,7 +104,7 @@ export class ModelWeights {
   async convert(row: ModelRow, precision: Precision, options: FetchOptions): Promise<string> {
     const type = weightType(precision);
     return this.#convertOnce(
-      { row, fileName: `${type}.gguf` },
+      { row, fileName: `${type}-${CONVERSION}.gguf` },
       options,
       async (path, { signal, onPhase }) => {
         const folder = await this.uploadedFolder(row, { signal, onPhase });

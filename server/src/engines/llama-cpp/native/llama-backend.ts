@@ -11,6 +11,7 @@ import type { DraftModel } from "../speculation/draft-model.ts";
 import { type NgramOptions, NgramProposer } from "../speculation/ngram.ts";
 import { PredictedOutputProposer } from "../speculation/predicted-output.ts";
 import type { Proposer } from "../speculation/proposer.ts";
+import { textEncoderOf } from "../tokenizer/text-encoder.ts";
 import { TokenBytes } from "../tokenizer/token-bytes.ts";
 import { createVocabulary, type Vocabulary } from "../tokenizer/vocabulary.ts";
 import { GrammarCache } from "./grammar-cache.ts";
@@ -69,7 +70,7 @@ export class LlamaBackend implements Backend {
     this.#cpuMs = cpuMs;
     this.#grammars = new GrammarCache();
     this.#tokenBytes = new TokenBytes(model);
-    this.#endTokens = [...model.iterateAllTokens()].filter((token) => model.isEogToken(token));
+    this.#endTokens = [...textEncoderOf(model).endTokens];
     this.#sequences = Array.from({ length: context.totalSequences }, () => context.getSequence());
   }
 
@@ -308,14 +309,15 @@ export class LlamaBackend implements Backend {
   }
 
   #decoderContext(nativeApi: NativeApi, slot: number): DecoderContext {
+    const encoder = textEncoderOf(this.#model);
     return {
       nativeApi,
       sequence: this.#sequences[slot]!,
       contextSize: this.#context.contextSize,
       endTokens: this.#endTokens,
-      isEnd: (token) => this.#model.isEogToken(token as Token),
+      isEnd: (token) => encoder.endTokens.has(token),
       bytes: (token) => this.#tokenBytes.of(token),
-      encode: (text) => this.#model.tokenize(text, true),
+      encode: (text) => encoder.encode(text),
     };
   }
 

@@ -7,6 +7,7 @@ import {
 } from "node-llama-cpp";
 import { SamplerConfigBuilder } from "../sampling/sampler-config.ts";
 import type { Decoder, DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
+import { textEncoderOf } from "../tokenizer/text-encoder.ts";
 import type { SamplerConfig } from "./native-api.ts";
 
 export interface PublicApiDecoderOptions {
@@ -41,7 +42,7 @@ export class PublicApiDecoder implements Decoder {
     if (done || value === undefined) throw new Error("the model stopped without an end token");
     const { token } = value;
     this.#output.push(token);
-    return [{ token, ends: this.#model.isEogToken(token) }];
+    return [{ token, ends: textEncoderOf(this.#model).endTokens.has(token) }];
   }
 
   end(): void {

@@ -1,18 +1,21 @@
-import type { LlamaModel, Token } from "node-llama-cpp";
+import type { LlamaModel } from "node-llama-cpp";
 import { contextExceededError } from "../../../engine/context-limit.ts";
 import { EngineError, type EngineErrorCode } from "../../../engine/errors.ts";
 import type { EngineInput, GenerateRequest } from "../../../engine/generation.ts";
+import { type TextEncoder, textEncoderOf } from "./text-encoder.ts";
 
 /** Turns a request's input into token ids. Tokenizing blocks the process, so a text that can't fit is refused before. */
 export class Tokenizer {
   readonly contextLength: number;
   readonly #model: LlamaModel;
+  readonly #encoder: TextEncoder;
   readonly #vocabularySize: number;
   /** Characters of the longest token: a text has at least its length divided by this many tokens. */
   readonly #longestToken: number;
 
   constructor(model: LlamaModel, contextLength: number) {
     this.#model = model;
+    this.#encoder = textEncoderOf(model);
     this.contextLength = contextLength;
     let longest = 1;
     let size = 0;
@@ -52,16 +55,7 @@ export class Tokenizer {
     if (leastTokens > this.contextLength) {
       throw contextExceededError(`at least ${leastTokens}`, this.contextLength);
     }
-    const tokens: number[] = [];
-    let done = 0;
-    for (const [start, end] of plain) {
-      tokens.push(...this.#model.tokenize(text.slice(done, start), true));
-      tokens.push(...this.#model.tokenize(text.slice(start, end), false));
-      done = end;
-    }
-    // Without plain ranges, the usual case, the tokens are returned without a copy.
-    const rest = this.#model.tokenize(text.slice(done), true);
-    return done === 0 ? rest : [...tokens, ...rest];
+    return this.#encoder.encode(text, plain);
   }
 
   /** @throws EngineError `invalid_bias` when the vocabulary lacks one of the tokens. */
@@ -78,7 +72,7 @@ export class Tokenizer {
   prediction(prediction: NonNullable<GenerateRequest["prediction"]>, most: number): readonly number[] {
     if (prediction.kind === "text") {
       const text = prediction.text.slice(0, most * this.#longestToken);
-      return this.#model.tokenize(text, true).slice(0, most);
+      return this.#encoder.encode(text).slice(0, most);
     }
     const tokens = prediction.tokens.slice(0, most);
     for (const id of tokens) {
@@ -93,8 +87,8 @@ export class Tokenizer {
 
   /** Ordinary tokens for self-tests. */
   sampleTokens(count: number): number[] {
-    const tokens = this.#model.tokenize("Once upon a time there was a little house by the sea. ");
-    return Array.from({ length: count }, (_, i): Token => tokens[i % tokens.length]!);
+    const tokens = this.#encoder.encode("Once upon a time there was a little house by the sea. ");
+    return Array.from({ length: count }, (_, i) => tokens[i % tokens.length]!);
   }
 }
 
