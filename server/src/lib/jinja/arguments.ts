@@ -14,7 +14,7 @@ export class Arguments {
         `${name}() takes ${parameters.length} arguments but ${positional.length} were given`,
       );
     }
-    positional.forEach((value, i) => this.#values.set(parameters[i]!, value));
+    for (const [i, value] of positional.entries()) this.#values.set(parameters[i]!, value);
     for (const [key, value] of keywords) {
       if (!parameters.includes(key))
         throw new TemplateError(`${name}() got an unexpected keyword argument '${key}'`);
@@ -26,6 +26,12 @@ export class Arguments {
 
   get(parameter: string): Value | undefined {
     return this.#values.get(parameter);
+  }
+
+  /** None stays None. */
+  getOr(parameter: string, fallback: Value): Value {
+    const value = this.#values.get(parameter);
+    return value === undefined ? fallback : value;
   }
 
   required(parameter: string): Value {

@@ -3,7 +3,7 @@ import { TemplateError } from "./errors.ts";
 import { getPath } from "./members.ts";
 import { formatPercent } from "./methods.ts";
 import { runTest } from "./tests.ts";
-import { capitalize, checkTextLength, pad, replaceText, splitLines, strip, titleCase } from "./texts.ts";
+import { capitalize, checkTextLength, pad, replaceText, splitLines, strip, titleWords } from "./texts.ts";
 import { toJson } from "./to-json.ts";
 import {
   type CallArguments,
@@ -78,11 +78,8 @@ function selecting(keep: boolean, byAttribute: boolean): VariadicFilter {
 const map: VariadicFilter = (value, { positional, keywords }, work) => {
   const attribute = keywords.get("attribute");
   if (positional.length === 0 && attribute !== undefined) {
-    const fallback = keywords.get("default");
-    return lazily(value, work, (item) => {
-      const found = getPath(item, attribute);
-      return [found instanceof Undefined && fallback !== undefined ? fallback : found];
-    });
+    const fallback = keywords.get("default") ?? undefined;
+    return lazily(value, work, (item) => [getPath(item, attribute, fallback)]);
   }
   const [name, ...args] = positional;
   if (name === undefined) throw new TemplateError("map requires a filter argument");
@@ -227,7 +224,7 @@ function toInteger(value: Value, args: Arguments): Value {
   const float = floatOf(text);
   return base === 10 && float !== null && Number.isFinite(float)
     ? Math.trunc(float)
-    : (args.get("default") ?? 0);
+    : args.getOr("default", 0);
 }
 
 function floatOf(text: string): number | null {
@@ -240,7 +237,7 @@ function floatOf(text: string): number | null {
 
 function toFloat(value: Value, args: Arguments): Value {
   const number = numberOf(value) ?? (typeof value === "string" ? floatOf(value.trim()) : null);
-  return number === null ? (args.get("default") ?? new Float(0)) : new Float(number);
+  return number === null ? args.getOr("default", new Float(0)) : new Float(number);
 }
 
 /** Halves go to the even neighbour, as in Python. */
@@ -342,7 +339,7 @@ function tojson(value: Value, args: Arguments, work: () => void): string {
 
 function fallBack(value: Value, args: Arguments): Value {
   const isMissing = value instanceof Undefined || (isTrue(args.get("boolean") ?? false) && !isTrue(value));
-  return isMissing ? (args.get("default_value") ?? "") : value;
+  return isMissing ? args.getOr("default_value", "") : value;
 }
 
 function plain(
@@ -408,7 +405,7 @@ const FILTERS: ReadonlyMap<string, Filter> = new Map(
     ),
     string: plain(str),
     sum: plain(sum, "attribute", "start"),
-    title: plain((value) => titleCase(str(value))),
+    title: plain((value) => titleWords(str(value))),
     tojson: plain(tojson, "ensure_ascii", "indent", "separators", "sort_keys"),
     trim: plain(
       (value, args) =>

@@ -32,11 +32,18 @@ export function getItem(value: Value, key: Value): Value {
   return attribute === undefined ? missing(value, key) : attribute;
 }
 
-/** The value at a path such as `function.name`; whole numbers are positions. @param path a text or a position */
-export function getPath(value: Value, path: Value): Value {
-  if (typeof path !== "string") return getItem(value, path);
+/**
+ * The value at a path such as `function.name`; whole numbers are positions.
+ * @param path a text or a position.
+ * @param fallback stands for each part that is missing.
+ */
+export function getPath(value: Value, path: Value, fallback?: Value): Value {
+  const parts = typeof path === "string" ? path.split(".") : [path];
   let found = value;
-  for (const part of path.split(".")) found = getItem(found, /^\d+$/.test(part) ? Number(part) : part);
+  for (const part of parts) {
+    found = getItem(found, typeof part === "string" && /^\d+$/.test(part) ? Number(part) : part);
+    if (found instanceof Undefined && fallback !== undefined) found = fallback;
+  }
   return found;
 }
 

@@ -130,6 +130,11 @@ const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map(
     upper: caseMethod((text) => text.toUpperCase()),
     lower: caseMethod((text) => text.toLowerCase()),
     casefold: caseMethod((text) => text.toLowerCase()),
+    swapcase: caseMethod((text) =>
+      characters(text)
+        .map((character) => (isUpper(character) ? character.toLowerCase() : character.toUpperCase()))
+        .join(""),
+    ),
     title: caseMethod(titleCase),
     capitalize: caseMethod(capitalize),
     isdigit: testMethod((text) => /^\p{Nd}+$/u.test(text)),
@@ -254,7 +259,7 @@ const DICT_METHODS: ReadonlyMap<string, Method<Dict>> = new Map(
       parameters: ["key", "default"],
       call(dict, args) {
         const value = dict.get(args.required("key"));
-        return value === undefined ? (args.get("default") ?? null) : value;
+        return value === undefined ? args.getOr("default", null) : value;
       },
     },
     items: {

@@ -100,7 +100,9 @@ function checkedList(parts: readonly (readonly Value[])[]): Value[] {
 
 function repeated(items: readonly Value[], count: number): Value[] {
   if (items.length * count > MAX_LIST_LENGTH) throw new TemplateError("a list is too long");
-  return Array.from({ length: Math.max(0, count) }, () => [...items]).flatMap((part) => part);
+  const result: Value[] = [];
+  for (let i = 0; i < count; i++) result.push(...items);
+  return result;
 }
 
 /** `-a` and `+a`. */

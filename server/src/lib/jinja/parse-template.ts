@@ -16,7 +16,7 @@ const NEVER_ARGUMENT = ["and", "or", "else", "if", "is", "in", "not"];
 /** @throws TemplateSyntaxError */
 export function parseTemplate(source: string): readonly Statement[] {
   try {
-    const tokens = tokenize(normalizeSource(source), { lstrip_blocks: true, trim_blocks: true });
+    const tokens = tokenize(trimBlocks(normalizeSource(source)));
     // The parser's own types are classes that the package doesn't export.
     return parse(rewriteTokens(tokens)).body as unknown as Statement[];
   } catch (error) {
@@ -33,6 +33,15 @@ function normalizeSource(source: string): string {
         "ntrbfv'\"\\xu".includes(character) ? written : `\\\\${character}`,
       ),
     );
+}
+
+/** Jinja2's `lstrip_blocks` and `trim_blocks`, with the `+` that turns them off for one tag, which the tokenizer lacks. */
+function trimBlocks(source: string): string {
+  return source
+    .replace(/^[^\S\n]+(?=\{(?:%(?!\+)|#))/gm, "")
+    .replace(/(?<!\+)([%#]\})\n/g, "$1")
+    .replaceAll("{%+", "{%")
+    .replaceAll("+%}", "%}");
 }
 
 /**

@@ -9,6 +9,7 @@ const MAX_TEXT_LENGTH = 64 * 1024 * 1024;
 const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const ONLY_SPACE = new RegExp(`^[${SPACE}]+$`);
 const SPACES = new RegExp(`[${SPACE}]+`);
+const WORD = new RegExp(`[^-({\\[<${SPACE}]+`, "g");
 const LEADING_SPACE = new RegExp(`^[${SPACE}]+`);
 
 /** @throws TemplateError when a text of this length would be too long. */
@@ -96,6 +97,11 @@ export function repeatText(text: string, count: number): string {
 /** Python's `str.title`: a letter after anything that is no letter is in upper case, the others in lower case. */
 export function titleCase(text: string): string {
   return text.replace(/\p{L}+/gu, (word) => capitalize(word));
+}
+
+/** Jinja2's filter `title`: words begin after white space, dashes and opening brackets alone. */
+export function titleWords(text: string): string {
+  return text.replace(WORD, capitalize);
 }
 
 export function capitalize(text: string): string {
