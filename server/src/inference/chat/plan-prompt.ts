@@ -24,7 +24,8 @@ import { type ChatTemplate, createChatTemplate } from "../text/template/chat-tem
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
 import { parseToolRequest, type ToolRequest } from "../text/tools/definitions.ts";
-import { type TemplateMessage, toTemplateInput } from "../text/tools/template-messages.ts";
+import type { JsonObject } from "../text/tools/json-limits.ts";
+import { functionsText, type TemplateMessage, toTemplateInput } from "../text/tools/template-messages.ts";
 import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
 import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
 import { planRemoteTemplate } from "./plan-remote-template.ts";
@@ -91,9 +92,13 @@ export async function planChatPrompt(
   const variables = { ...settings.templateVariables, ...reasoningHistoryVariables(settings.history) };
   const render = async (
     messages: readonly TemplateMessage[],
-    toolDefinitions: readonly object[] | null,
+    toolDefinitions: readonly JsonObject[] | null,
   ): Promise<string> => {
-    const prompt = await template.render(messages, { ...variables, tools: toolDefinitions });
+    const prompt = await template.render(messages, {
+      ...variables,
+      tools: toolDefinitions,
+      functions: functionsText(toolDefinitions),
+    });
     return reasoning === null || settings.enabled ? prompt : prompt + emptyThinkBlock(prompt, reasoning);
   };
   const renderConversation = async (part: readonly ConversationMessage[]): Promise<SafePrompt> => {

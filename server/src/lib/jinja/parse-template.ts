@@ -20,7 +20,9 @@ export function parseTemplate(source: string): readonly Statement[] {
     // The parser's own types are classes that the package doesn't export.
     return parse(rewriteTokens(tokens)).body as unknown as Statement[];
   } catch (error) {
-    throw new TemplateSyntaxError((error as Error).message);
+    // The parser reads past the last token.
+    const endsEarly = error instanceof TypeError;
+    throw new TemplateSyntaxError(endsEarly ? "the template ends too early" : (error as Error).message);
   }
 }
 

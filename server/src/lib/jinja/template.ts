@@ -5,13 +5,10 @@ import type { Statement } from "./nodes.ts";
 import { parseTemplate } from "./parse-template.ts";
 import { fromJson } from "./values.ts";
 
-/** Nodes that one rendering may evaluate: a second or two. */
-const MAX_WORK = 20_000_000;
-
 export interface RenderOptions {
   /** The time that `strftime_now` gives, in local time. */
   now: Date;
-  /** Most nodes to evaluate, loops included. Default 20,000,000. */
+  /** Most nodes to evaluate, turns of loops included. Default: no limit, for callers that limit the time. */
   maxWork?: number;
 }
 
@@ -28,7 +25,10 @@ export class Template {
   }
 
   /** @param variables JSON values. @throws TemplateError where Python fails too, or when the rendering is too large. */
-  render(variables: Readonly<Record<string, unknown>>, { now, maxWork = MAX_WORK }: RenderOptions): string {
+  render(
+    variables: Readonly<Record<string, unknown>>,
+    { now, maxWork = Number.POSITIVE_INFINITY }: RenderOptions,
+  ): string {
     const scope = globalsOf(now);
     for (const [name, value] of Object.entries(variables)) scope.set(name, fromJson(value));
     try {

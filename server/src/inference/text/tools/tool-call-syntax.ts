@@ -198,11 +198,11 @@ function findToolFormat(name: string): ToolFormat {
   return format;
 }
 
-/** Whether the template's code, without its texts and strings, reads the variable `tools`. */
+/** Whether the template's code, without its texts and strings, reads the variable `tools`, or Firefunction's `functions`. */
 function mentionsTools(template: string): boolean {
   const code = template.match(/\{[{%][\s\S]*?[%}]\}/g) ?? [];
   return code.some((part) =>
-    /(?<![\w.])tools\b/.test(part.replace(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/g, "''")),
+    /(?<![\w.])(?:tools|functions)\b/.test(part.replace(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/g, "''")),
   );
 }
 
