@@ -9,6 +9,7 @@ import {
   emptyThinkBlock,
   promptOpensReasoning,
   type ReasoningFormat,
+  reasoningMarkers,
   selectReasoningFormat,
 } from "../text/reasoning/formats.ts";
 import {
@@ -27,7 +28,12 @@ import { parseToolRequest, type ToolRequest } from "../text/tools/definitions.ts
 import type { JsonObject } from "../text/tools/json-limits.ts";
 import { functionsText, type TemplateMessage, toTemplateInput } from "../text/tools/template-messages.ts";
 import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
-import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
+import {
+  type SelectedToolFormat,
+  selectToolFormat,
+  syntaxesOf,
+  toolCallMarkers,
+} from "../text/tools/tool-call-syntax.ts";
 import { planRemoteTemplate } from "./plan-remote-template.ts";
 import { type ChatCompletionRequest, toConversation } from "./protocol.ts";
 import { renderSafely, type SafePrompt } from "./safe-tokenization.ts";
@@ -119,6 +125,10 @@ export async function planChatPrompt(
   const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
   const constraint = await compileChatConstraint(body, tools, format);
   const thinks = reasoning !== null && settings.enabled;
+  const markers = [
+    ...(thinks ? reasoningMarkers(reasoning) : []),
+    ...(tools === null ? [] : toolCallMarkers(format.format)),
+  ];
   return {
     // A template writes the start token itself when the model needs one.
     inputs: [
@@ -141,6 +151,7 @@ export async function planChatPrompt(
           },
         }
       : {}),
+    ...(markers.length > 0 ? { markers } : {}),
     responseHeaders: schemaWarningHeaders(constraint?.unenforced ?? []),
     createParser: () =>
       new ChatOutputParser(

@@ -50,6 +50,7 @@ export class LlamaBackend implements Backend {
   readonly #grammars: GrammarCache;
   readonly #tokenBytes: TokenBytes;
   readonly #endTokens: readonly number[];
+  readonly #specialTexts: ReadonlyMap<number, string>;
   /** Null where LoRAs can't be used. */
   loras: NativeLoras | null = null;
   /** How the next tokens are guessed; null: no speculation but for predicted outputs. */
@@ -67,6 +68,7 @@ export class LlamaBackend implements Backend {
     this.#grammars = new GrammarCache(model.llama, model);
     this.#tokenBytes = new TokenBytes(model);
     this.#endTokens = [...model.iterateAllTokens()].filter((token) => model.isEogToken(token));
+    this.#specialTexts = specialTextsOf(model);
     this.#sequences = Array.from({ length: context.totalSequences }, () => context.getSequence());
   }
 
@@ -287,6 +289,10 @@ export class LlamaBackend implements Backend {
     });
   }
 
+  specialText(token: number): string | null {
+    return this.#specialTexts.get(token) ?? null;
+  }
+
   detokenize(tokens: readonly number[], before: readonly number[]): string {
     return this.#model.detokenize(tokens as readonly Token[], false, before as readonly Token[]);
   }
@@ -316,6 +322,16 @@ export class LlamaBackend implements Backend {
       spec,
     });
   }
+}
+
+/** The texts of the tokens that llama.cpp leaves out of texts: control tokens and the token for unknown words. */
+function specialTextsOf(model: LlamaModel): Map<number, string> {
+  const texts = new Map<number, string>();
+  for (const token of model.iterateAllTokens()) {
+    const { control, unknown } = model.getTokenAttributes(token);
+    if (control || unknown) texts.set(token, model.detokenize([token], true));
+  }
+  return texts;
 }
 
 function cpuMsOfProcess(): number {

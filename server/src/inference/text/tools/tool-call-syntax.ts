@@ -187,6 +187,13 @@ export function selectToolFormat(hint: string | undefined, chatTemplate: string 
   };
 }
 
+/** The texts that mark calls in the output. */
+export function toolCallMarkers(format: ToolFormat): string[] {
+  return syntaxesOf(format).flatMap(({ begin, head, end }) =>
+    [begin, head.kind === "tag" ? head.nameEnd : "", end].filter((text) => text !== ""),
+  );
+}
+
 /** The syntaxes that the parser accepts, the family's own first. */
 export function syntaxesOf(format: ToolFormat): readonly ToolCallSyntax[] {
   return [format.syntax, ...format.alsoAccepted];
