@@ -81,8 +81,13 @@ export interface GenerateRequest {
   n: number;
   /** Most output tokens a choice, ≥ 0; lowered by the engine to fit the context. */
   maxTokens: number;
-  /** Text-level stops, at most 4, none empty. The matched text is not delivered. */
+  /** Text-level stops, at most 4, none empty; they match special tokens too. The matched text is not delivered. */
   stop: readonly string[];
+  /**
+   * Texts that the caller looks for in the output, such as the tags of think blocks and tool calls. Special tokens within
+   * them are delivered as text, which other special tokens are not. An engine without special tokens may ignore it.
+   */
+  markers?: readonly string[];
   /** False: the caller needs the text only at the end; the engine may deliver it as one delta a choice. */
   stream: boolean;
   /**

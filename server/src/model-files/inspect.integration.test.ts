@@ -42,6 +42,7 @@ describe("inspect", () => {
       tunable: true,
       supportsLora: true,
       worldSize: 1,
+      chatTemplateWarnings: [],
       lora: null,
     });
   });
@@ -73,6 +74,39 @@ describe("inspect", () => {
     bytes.write("Hostile!!", bytes.indexOf('"ByteLevel"') + 1);
     await writeFile(path, bytes);
     await expect(inspect(folder)).rejects.toThrow("model.gguf: hearth.tokenizer is damaged.");
+  });
+
+  test("does without an invalid chat template, and says why", async () => {
+    await writeTinyModel(folder, { chatTemplate: "{% for %}" });
+    expect(await inspect(folder)).toMatchObject({
+      chatTemplate: null,
+      supportsTools: false,
+      chatTemplateWarnings: [expect.stringMatching(/^The chat template is not valid Jinja, so chat/)],
+    });
+  });
+
+  test("keeps a chat template that fails for some conversations, and says for which", async () => {
+    const chatTemplate =
+      "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system') }}{% endif %}{% endfor %}" +
+      "{% for t in tools or [] %}{{ t.function.parameters.required[0] }}{% endfor %}{{ messages[1].tool_calls[0].kind.x }}";
+    await writeTinyModel(folder, { chatTemplate });
+    const { chatTemplate: kept, chatTemplateWarnings } = await inspect(folder);
+    expect(kept).toBe(chatTemplate);
+    expect(chatTemplateWarnings).toEqual([
+      expect.stringMatching(/^The chat template fails for a question: /),
+      "The chat template fails for a system message: No system",
+      expect.stringMatching(/^The chat template fails for several turns: /),
+      expect.stringMatching(/^The chat template fails for tools: .*has no/),
+      expect.stringMatching(/^The chat template fails for a tool call and its result: /),
+    ]);
+  });
+
+  test("does not wait for a chat template that never ends", async () => {
+    const chatTemplate = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    await writeTinyModel(folder, { chatTemplate });
+    expect((await inspect(folder)).chatTemplateWarnings).toContain(
+      "The chat template fails for a question: the template takes too long",
+    );
   });
 
   test("returns the facts of a LoRA and the chat template beside it", async () => {
@@ -137,9 +171,7 @@ describe("inspect refuses a folder", () => {
     expect(await refusal()).toBe("config.json: is a symbolic link.");
   });
 
-  test("with an invalid chat template", async () => {
-    await writeTinyModel(folder, { chatTemplate: "{% for %}" });
-    expect(await refusal()).toBe("tokenizer_config.json: the chat template is not valid Jinja.");
+  test("with a chat template of another style", async () => {
     await writeTinyModel(folder);
     await writeJson(folder, "fireworks.json", { conversation_config: { style: "alpaca", args: {} } });
     expect(await refusal()).toBe("fireworks.json: conversation_config.style must be jinja.");

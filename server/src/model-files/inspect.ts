@@ -12,7 +12,7 @@ import { type GgufHeader, type GgufValue, readGguf } from "./gguf/reader.ts";
 import { readDecoderConfig } from "./huggingface/decoder-config.ts";
 import { readJsonFile } from "./json.ts";
 import { type LoraDescription, readLora } from "./lora/lora.ts";
-import { CHAT_TEMPLATE_FILE, checkChatTemplate, readChatTemplate } from "./tokenizers/chat-template.ts";
+import { probeChatTemplate, readChatTemplate } from "./tokenizers/chat-template.ts";
 import { readTokenizerConfig } from "./tokenizers/special-tokens.ts";
 import { readTokenizer } from "./tokenizers/tokenizer.ts";
 import { missingWeightsError, openWeights } from "./weights.ts";
@@ -27,7 +27,10 @@ export interface ModelFacts {
   contextLength: number | null;
   /** The tensor type that takes the most bytes: "BF16", "Q4_K" … */
   weightType: string;
+  /** Null when there is none, or none that is valid. */
   chatTemplate: string | null;
+  /** Sentences about conversations that the chat template can't render. */
+  chatTemplateWarnings: readonly string[];
   /** A guess: the chat template mentions tools. */
   supportsTools: boolean;
   /** Text of the start token; null for none. */
@@ -54,14 +57,20 @@ const CONVERSATION_FILE = "fireworks.json";
 export async function inspect(folder: string): Promise<ModelFacts> {
   const names = await readdir(folder);
   const facts = await inspectFormat(folder, names);
-  const chatTemplate = names.includes(CONVERSATION_FILE)
+  const source = names.includes(CONVERSATION_FILE)
     ? await readConversationTemplate(folder)
     : facts.chatTemplate;
-  if (chatTemplate !== null) checkChatTemplate(chatTemplate, templateFile(names));
-  return { ...facts, chatTemplate, supportsTools: chatTemplate !== null && /\btools\b/.test(chatTemplate) };
+  const probe = source === null ? { valid: false, warnings: [] } : probeChatTemplate(source, facts);
+  const chatTemplate = probe.valid ? source : null;
+  return {
+    ...facts,
+    chatTemplate,
+    chatTemplateWarnings: probe.warnings,
+    supportsTools: chatTemplate !== null && /\b(?:tools|functions)\b/.test(chatTemplate),
+  };
 }
 
-type FormatFacts = Omit<ModelFacts, "supportsTools">;
+type FormatFacts = Omit<ModelFacts, "supportsTools" | "chatTemplateWarnings">;
 
 async function inspectFormat(folder: string, names: readonly string[]): Promise<FormatFacts> {
   if (names.includes("adapter_config.json")) return inspectLora(folder, names);
@@ -178,13 +187,6 @@ async function inspectLora(folder: string, names: readonly string[]): Promise<Fo
     worldSize: 1,
     lora: description,
   };
-}
-
-function templateFile(names: readonly string[]): string {
-  const file = [CONVERSATION_FILE, CHAT_TEMPLATE_FILE, "tokenizer_config.json"].find((name) =>
-    names.includes(name),
-  );
-  return file ?? names.find((name) => /\.gguf$/i.test(name)) ?? "tokenizer.chat_template";
 }
 
 /** Reads the chat template of `fireworks.json`. */

@@ -11,6 +11,7 @@ import {
   endsWithinReasoning,
   promptOpensReasoning,
   type ReasoningFormat,
+  reasoningMarkers,
   selectReasoningFormat,
 } from "../text/reasoning/formats.ts";
 import {
@@ -27,9 +28,15 @@ import { type ChatTemplate, createChatTemplate } from "../text/template/chat-tem
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
 import { parseToolRequest, type ToolRequest } from "../text/tools/definitions.ts";
-import { type TemplateMessage, toTemplateInput } from "../text/tools/template-messages.ts";
+import type { JsonObject } from "../text/tools/json-limits.ts";
+import { functionsText, type TemplateMessage, toTemplateInput } from "../text/tools/template-messages.ts";
 import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
-import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
+import {
+  type SelectedToolFormat,
+  selectToolFormat,
+  syntaxesOf,
+  toolCallMarkers,
+} from "../text/tools/tool-call-syntax.ts";
 import { parseFinalTurn, renderUpToLastText } from "./final-turn.ts";
 import { planRemoteTemplate } from "./plan-remote-template.ts";
 import { type ChatCompletionRequest, toConversation } from "./protocol.ts";
@@ -94,9 +101,13 @@ export async function planChatPrompt(request: PromptPlanRequest<ChatCompletionRe
   };
   const render = async (
     messages: readonly TemplateMessage[],
-    toolDefinitions: readonly object[] | null,
+    toolDefinitions: readonly JsonObject[] | null,
   ): Promise<string> => {
-    const prompt = await template.render(messages, { ...variables, tools: toolDefinitions });
+    const prompt = await template.render(messages, {
+      ...variables,
+      tools: toolDefinitions,
+      functions: functionsText(toolDefinitions),
+    });
     const keepsPrompt = reasoning === null || settings.enabled || finalTurn !== "new";
     return keepsPrompt ? prompt : prompt + emptyThinkBlock(prompt, reasoning);
   };
@@ -130,6 +141,10 @@ export async function planChatPrompt(request: PromptPlanRequest<ChatCompletionRe
   // A text that is continued has its reasoning behind it, unless it ends within the think block.
   const isContinued = finalTurn === "continued";
   const thinks = reasoning !== null && settings.enabled && (!isContinued || opened);
+  const markers = [
+    ...(thinks ? reasoningMarkers(reasoning) : []),
+    ...(tools === null ? [] : toolCallMarkers(format.format)),
+  ];
   return {
     // A template writes the start token itself when the model needs one.
     inputs: [
@@ -152,6 +167,7 @@ export async function planChatPrompt(request: PromptPlanRequest<ChatCompletionRe
           },
         }
       : {}),
+    ...(markers.length > 0 ? { markers } : {}),
     responseHeaders: schemaWarningHeaders(constraint),
     createParser: () =>
       new ChatOutputParser(

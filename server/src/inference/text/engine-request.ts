@@ -42,6 +42,7 @@ export function toEngineRequest({
     stop: stopsOf(body),
     stream: body.stream === true,
   };
+  if (plan.markers !== undefined) request.markers = plan.markers;
   const missing = unsupportedSampling(request.sampling, replica.capabilities.sampling);
   if (missing !== null) throw unsupported(missing);
   if (plan.grammar !== undefined) {

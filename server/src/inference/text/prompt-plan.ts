@@ -13,6 +13,8 @@ export interface PromptPlan {
   /** Replaces `grammar` for engines without grammars. */
   json?: NonNullable<GenerateRequest["json"]>;
   thinking?: NonNullable<GenerateRequest["thinking"]>;
+  /** Texts that the parser looks for. */
+  markers?: readonly string[];
   /** Headers of the response, names and values alternating. */
   responseHeaders: readonly string[];
   /**

@@ -1,5 +1,7 @@
 /** Reads the chat template of a Hugging Face folder. */
-import { Template } from "@huggingface/jinja";
+import { systemClock } from "../../lib/clock.ts";
+import { TemplateError } from "../../lib/jinja/errors.ts";
+import { Template } from "../../lib/jinja/template.ts";
 import { ModelFileError } from "../errors.ts";
 import { readSmallFile } from "../file-bytes.ts";
 import type { JsonObject } from "../json.ts";
@@ -38,9 +40,99 @@ function checkLength(json: JsonObject, template: string): string {
 
 /** @param file the file that holds the template, for the error. @throws ModelFileError when it is not valid Jinja. */
 export function checkChatTemplate(source: string, file: string): void {
+  const problem = syntaxProblem(source);
+  if (problem !== null) throw new ModelFileError(file, `the chat template is not valid Jinja: ${problem}`);
+}
+
+/** Nodes that one probe may evaluate: far more than a real template needs for a few messages. */
+const MAX_PROBE_WORK = 200_000;
+
+const USER = { role: "user", content: "Hello" };
+const TOOL = {
+  type: "function",
+  function: {
+    name: "get_weather",
+    description: "Weather of a city",
+    parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+  },
+};
+const UNDESCRIBED_TOOL = { type: "function", function: { name: "ping", parameters: { type: "object" } } };
+const CALL = {
+  role: "assistant",
+  content: "",
+  tool_calls: [
+    { id: "000000001", type: "function", function: { name: "get_weather", arguments: { city: "Rome" } } },
+  ],
+};
+const RESULT = { role: "tool", content: "21", name: "get_weather", tool_call_id: "000000001" };
+
+interface Probe {
+  name: string;
+  messages: readonly object[];
+  tools?: readonly object[];
+}
+
+const PROBES: readonly Probe[] = [
+  { name: "a question", messages: [USER] },
+  { name: "a system message", messages: [{ role: "system", content: "Be brief." }, USER] },
+  { name: "several turns", messages: [USER, { role: "assistant", content: "Hi" }, USER] },
+];
+const TOOL_PROBES: readonly Probe[] = [
+  { name: "tools", messages: [USER], tools: [TOOL, UNDESCRIBED_TOOL] },
+  { name: "a tool call and its result", messages: [USER, CALL, RESULT], tools: [TOOL] },
+];
+
+export interface TemplateProbe {
+  /** The source can be parsed. */
+  valid: boolean;
+  /** What fails, in sentences; empty when every probe renders. */
+  warnings: string[];
+}
+
+/**
+ * Renders a chat template with several conversations. A template that fails for some of them is still of use for the others,
+ * and a model without a valid template still completes texts.
+ */
+export function probeChatTemplate(
+  source: string,
+  tokens: { bosToken: string | null; eosToken: string | null },
+): TemplateProbe {
+  const problem = syntaxProblem(source);
+  if (problem !== null) {
+    const warning = `The chat template is not valid Jinja, so chat completions are off for this model: ${problem}.`;
+    return { valid: false, warnings: [warning] };
+  }
+  const template = new Template(source);
+  const warnings: string[] = [];
+  for (const { name, messages, tools = null } of [
+    ...PROBES,
+    ...(/\btools\b/.test(source) ? TOOL_PROBES : []),
+  ]) {
+    const variables = {
+      messages,
+      tools,
+      add_generation_prompt: true,
+      bos_token: tokens.bosToken ?? "",
+      eos_token: tokens.eosToken ?? "",
+    };
+    try {
+      template.render(variables, { now: new Date(systemClock.now()), maxWork: MAX_PROBE_WORK });
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error;
+      warnings.push(`The chat template fails for ${name}: ${error.message.slice(0, MAX_REASON_CHARS)}`);
+    }
+  }
+  return { valid: true, warnings };
+}
+
+const MAX_REASON_CHARS = 300;
+
+/** Null: the source is valid. */
+function syntaxProblem(source: string): string | null {
   try {
     new Template(source);
-  } catch {
-    throw new ModelFileError(file, "the chat template is not valid Jinja.");
+    return null;
+  } catch (error) {
+    return (error as Error).message.slice(0, MAX_REASON_CHARS);
   }
 }

@@ -146,6 +146,23 @@ describe("an upload in the Hugging Face format", () => {
     expect((await t.models.describe(t.alice.principal, "acme/mute")).supportsChat).toBe(false);
   });
 
+  test("with a chat template that fails for some conversations is usable, and warnings say for which", async () => {
+    const folder = t.newFolder();
+    const chatTemplate =
+      "{% if messages[0].role == 'system' %}{{ raise_exception('No system role') }}{% endif %}";
+    await writeTinyModel(folder, { chatTemplate });
+    await t.upload("picky", folder);
+    expect(await t.succeed("GET", `${MODELS}/picky:validateUpload`)).toEqual({
+      warnings: ["The chat template fails for a system message: No system role"],
+    });
+    expect((await t.models.describe(t.alice.principal, "acme/picky")).supportsChat).toBe(true);
+    await writeTinyModel(folder, { chatTemplate: "{% for %}" });
+    await t.upload("garbled", folder);
+    const { warnings } = await t.succeed("GET", `${MODELS}/garbled:validateUpload`);
+    expect(warnings).toEqual([expect.stringMatching(/not valid Jinja, so chat completions are off/)]);
+    expect((await t.models.describe(t.alice.principal, "acme/garbled")).supportsChat).toBe(false);
+  });
+
   test.each<[string, (folder: string) => void, RegExp]>([
     ["no configuration", (folder) => rmSync(join(folder, "config.json")), /config\.json/],
     [

@@ -177,10 +177,14 @@ function fillCommonFields(spec: ModelSpec, facts: FileFacts, warnings: string[])
   };
 }
 
-function conversationOf({ format, chatTemplate }: FileFacts, warnings: string[]): ConversationConfig | null {
+function conversationOf(
+  { format, chatTemplate, chatTemplateWarnings }: FileFacts,
+  warnings: string[],
+): ConversationConfig | null {
+  warnings.push(...chatTemplateWarnings);
   if (chatTemplate === null) {
     // An addon without a chat template uses its base model's.
-    if (format !== "peft")
+    if (format !== "peft" && chatTemplateWarnings.length === 0)
       warnings.push("There is no chat template: chat completions are off for this model.");
     return null;
   }

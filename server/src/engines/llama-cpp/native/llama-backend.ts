@@ -54,6 +54,7 @@ export class LlamaBackend implements Backend {
   readonly #tokenBytes: TokenBytes;
   readonly #endTokens: readonly number[];
   #cachedVocabulary: Vocabulary | null = null;
+  readonly #specialTexts: ReadonlyMap<number, string>;
   /** Null where LoRAs can't be used. */
   loras: NativeLoras | null = null;
   /** How the next tokens are guessed; null: no speculation but for predicted outputs. */
@@ -71,6 +72,7 @@ export class LlamaBackend implements Backend {
     this.#grammars = new GrammarCache();
     this.#tokenBytes = new TokenBytes(model);
     this.#endTokens = [...textEncoderOf(model).endTokens];
+    this.#specialTexts = specialTextsOf(model);
     this.#sequences = Array.from({ length: context.totalSequences }, () => context.getSequence());
   }
 
@@ -304,6 +306,10 @@ export class LlamaBackend implements Backend {
     });
   }
 
+  specialText(token: number): string | null {
+    return this.#specialTexts.get(token) ?? null;
+  }
+
   detokenize(tokens: readonly number[], before: readonly number[]): string {
     return this.#model.detokenize(tokens as readonly Token[], false, before as readonly Token[]);
   }
@@ -334,6 +340,16 @@ export class LlamaBackend implements Backend {
       spec,
     });
   }
+}
+
+/** The texts of the tokens that llama.cpp leaves out of texts: control tokens and the token for unknown words. */
+function specialTextsOf(model: LlamaModel): Map<number, string> {
+  const texts = new Map<number, string>();
+  for (const token of model.iterateAllTokens()) {
+    const { control, unknown } = model.getTokenAttributes(token);
+    if (control || unknown) texts.set(token, model.detokenize([token], true));
+  }
+  return texts;
 }
 
 function cpuMsOfProcess(): number {

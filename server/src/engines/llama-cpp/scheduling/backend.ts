@@ -27,6 +27,8 @@ export interface Backend {
   tokenInfo(token: number): TokenInfo;
   /** Computes `tokens`, then generates at least one token at every `next()`. @throws EngineError `invalid`: the grammar. */
   decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder | Promise<Decoder>;
+  /** The text of a special token, which `detokenize` leaves out; null for other tokens. */
+  specialText(token: number): string | null;
   /** @param before the tokens that precede `tokens`; some tokenizers write spaces depending on them. */
   detokenize(tokens: readonly number[], before: readonly number[]): string;
 }

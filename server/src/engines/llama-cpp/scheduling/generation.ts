@@ -1,7 +1,6 @@
 import type { EngineEvent, EngineUsage, FinishReason, TokenInfo } from "../../../engine/generation.ts";
 import type { Sampling } from "../../../engine/sampling.ts";
-import { StopMatcher } from "../../../engine/stop-matcher.ts";
-import { IncrementalDetokenizer } from "../tokenizer/incremental-detokenizer.ts";
+import { ChoiceText } from "../tokenizer/choice-text.ts";
 import type { Backend, Decoder, DecodeSpec, GeneratedToken } from "./backend.ts";
 import type { LoraKey } from "./lora-round-robin.ts";
 import type { Slot } from "./slot.ts";
@@ -11,6 +10,8 @@ export interface GenerationSpec extends DecodeSpec {
   id: number;
   n: number;
   stop: readonly string[];
+  /** Texts whose special tokens are delivered. */
+  markers?: readonly string[];
   stream: boolean;
   /** Deliver the prompt's tokens; `logprobs`: with scores. */
   promptInfo?: { logprobs: boolean };
@@ -146,8 +147,7 @@ export class ScheduledChoice {
   /** Tokens of the prompt that the slot has computed. */
   promptDone = 0;
   completionTokens = 0;
-  readonly #detokenizer: IncrementalDetokenizer;
-  readonly #stopMatcher: StopMatcher;
+  readonly #text: ChoiceText;
   #undeliveredText = "";
   #undeliveredTokens: TokenInfo[] = [];
 
@@ -155,11 +155,14 @@ export class ScheduledChoice {
     this.generation = generation;
     this.index = index;
     this.sampling = sampling;
-    this.#detokenizer = new IncrementalDetokenizer(
-      (tokens, before) => backend.detokenize(tokens, before),
-      generation.spec.prompt,
-    );
-    this.#stopMatcher = new StopMatcher(generation.spec.stop);
+    const { prompt, stop, markers = [] } = generation.spec;
+    this.#text = new ChoiceText({
+      detokenize: (tokens, before) => backend.detokenize(tokens, before),
+      specialText: (token) => backend.specialText(token),
+      prompt,
+      stops: stop,
+      markers,
+    });
   }
 
   get promptLeft(): number {
@@ -175,9 +178,9 @@ export class ScheduledChoice {
     this.generation.completionTokens++;
     if (info !== undefined) this.#undeliveredTokens.push(info);
     // An end token is counted, but has no text.
-    if (!ends) this.#undeliveredText += this.#stopMatcher.push(this.#detokenizer.push(token));
+    if (!ends) this.#undeliveredText += this.#text.push(token);
     const finish = this.#finishReason(ends);
-    if (finish !== null) this.#undeliveredText += this.#stopMatcher.flush();
+    if (finish !== null) this.#undeliveredText += this.#text.flush();
     const events: EngineEvent[] = this.generation.spec.stream || finish !== null ? this.#takeDelta() : [];
     if (finish !== null) {
       events.push({
@@ -191,7 +194,7 @@ export class ScheduledChoice {
   }
 
   #finishReason(ends: boolean): FinishReason | null {
-    if (ends || this.#stopMatcher.stopped) return "stop";
+    if (ends || this.#text.stopped) return "stop";
     return this.completionTokens >= this.generation.spec.maxTokens ? "length" : null;
   }
 

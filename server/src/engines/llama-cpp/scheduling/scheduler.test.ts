@@ -104,6 +104,10 @@ class FakeBackend implements Backend {
     };
   }
 
+  specialText(): null {
+    return null;
+  }
+
   detokenize(tokens: readonly number[]): string {
     return tokens.map((t) => `${t} `).join("");
   }

@@ -1,6 +1,5 @@
 import { access, constants } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
-import { Template } from "@huggingface/jinja";
 import { InsufficientMemoryError, type LlamaModel } from "node-llama-cpp";
 import type { EngineModelInfo } from "../../../engine/engine.ts";
 import { EngineError } from "../../../engine/errors.ts";
@@ -55,7 +54,6 @@ async function loadReadable(requested: LlamaCppOptions): Promise<LoadedModel> {
     trainedTokens: model.trainContextSize,
     bytesPerToken: await contextBytesPerToken(model),
   });
-  checkChatTemplate(model);
   const context = await model.createContext({
     sequences: slots,
     contextSize,
@@ -110,28 +108,6 @@ async function runSelfTests(
 function chatTemplateOf(model: LlamaModel): string | null {
   const template: unknown = model.fileInfo.metadata.tokenizer?.chat_template;
   return typeof template === "string" ? template : null;
-}
-
-/**
- * Renders the chat template once, so that a broken one fails the load and not the first request. A template that loops
- * for ever hangs this process while it loads, and not the platform's event loop.
- * @throws EngineError `invalid`.
- */
-function checkChatTemplate(model: LlamaModel): void {
-  const source = chatTemplateOf(model);
-  if (source === null) return;
-  try {
-    const { bosString, eosString } = model.tokens;
-    new Template(source).render({
-      messages: [{ role: "user", content: "Hello" }],
-      add_generation_prompt: true,
-      bos_token: bosString ?? "",
-      eos_token: eosString ?? "",
-      tools: null,
-    });
-  } catch (error) {
-    throw new EngineError("invalid", "The model's chat template is broken.", error);
-  }
 }
 
 /** Memory that one more token of context costs one slot: the slope between the library's estimates for two sizes. */

@@ -29,6 +29,7 @@ export function toGenerationSpec(
     stream: request.stream,
     ...withoutUndefined({
       grammar,
+      markers: request.markers,
       logprobs: request.logprobs,
       minTokens: request.minTokens,
       ignoreEos: request.ignoreEos,

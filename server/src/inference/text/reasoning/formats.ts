@@ -32,6 +32,11 @@ export function selectReasoningFormat(
   return format;
 }
 
+/** The texts that mark reasoning in the output. */
+export function reasoningMarkers({ open, close }: ReasoningFormat): string[] {
+  return [open, close];
+}
+
 /** Whether the rendered prompt ends inside a think block, so that the output begins with reasoning. */
 export function promptOpensReasoning(prompt: string, format: ReasoningFormat): boolean {
   return prompt.trimEnd().endsWith(format.open);

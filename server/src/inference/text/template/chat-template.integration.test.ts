@@ -17,9 +17,20 @@ describe("a chat template", () => {
     expect(await render("{{ tools | length }}{{ mode }}", { tools: [1, 2], mode: "x" })).toBe("2x");
   });
 
+  test("knows the time and the date", async () => {
+    const text = await render("{{ datetime }}|{{ strftime_now('%Y') }}");
+    expect(text).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\|\d{4}$/);
+  });
+
   test.each([
-    ["raises", "{{ raise_exception('no') }}", "BAD_REQUEST", /does not accept/],
-    ["is broken", "{% for %}", "INTERNAL", /broken/],
+    [
+      "raises",
+      "{{ raise_exception('Only ' ~ 'user') }}",
+      "BAD_REQUEST",
+      /refuses these messages: Only user$/,
+    ],
+    ["fails", "{{ gone.by }}", "BAD_REQUEST", /does not accept these messages: 'gone' is undefined$/],
+    ["is broken", "{% for %}", "BAD_REQUEST", /not valid Jinja .*use completions/],
     [
       "shows too much",
       "{% set ns = namespace(s='0123456789') %}{% for i in range(20) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",

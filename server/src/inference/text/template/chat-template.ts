@@ -1,5 +1,6 @@
 import { systemClock } from "../../../lib/clock.ts";
-import { AppError, badRequest } from "../../../lib/errors.ts";
+import { badRequest } from "../../../lib/errors.ts";
+import { strftime } from "../../../lib/jinja/strftime.ts";
 import { JobLimitError, JobProcess } from "../../../platform/process/job-process.ts";
 import type { TemplateMessage } from "../tools/template-messages.ts";
 import type { RenderJob, RenderResult } from "./render-job.ts";
@@ -26,7 +27,7 @@ export interface ChatTemplate {
   /**
    * The prompt for these messages, up to the start of the assistant's turn unless `add_generation_prompt` is false.
    * @param variables further variables of the template.
-   * @throws AppError BAD_REQUEST; INTERNAL when the template can't be parsed.
+   * @throws AppError BAD_REQUEST naming `messages` and the template's own reason, or `model` when the template can't be parsed.
    */
   render(messages: readonly TemplateMessage[], variables: Readonly<Record<string, unknown>>): Promise<string>;
 }
@@ -36,6 +37,7 @@ export function createChatTemplate(source: string, bosToken: string, eosToken: s
   let worker = renderer;
   return {
     async render(messages, variables) {
+      const nowMs = systemClock.now();
       const job: RenderJob = {
         source,
         variables: {
@@ -44,7 +46,9 @@ export function createChatTemplate(source: string, bosToken: string, eosToken: s
           messages,
           bos_token: bosToken,
           eos_token: eosToken,
+          datetime: strftime(new Date(nowMs), "%Y-%m-%d %H:%M:%S"),
         },
+        nowMs,
       };
       const result = await worker.run(job).catch((error: unknown) => {
         if (!(error instanceof JobLimitError)) throw error;
@@ -54,9 +58,17 @@ export function createChatTemplate(source: string, bosToken: string, eosToken: s
       if ("prompt" in result) return result.prompt;
       switch (result.problem) {
         case "broken":
-          throw new AppError("INTERNAL", "The model's chat template is broken.");
-        case "refused":
-          throw badRequest("messages", "The model's chat template does not accept these messages.");
+          throw badRequest(
+            "model",
+            `The model's chat template is not valid Jinja (${result.reason}); use completions.`,
+          );
+        case "raised":
+          throw badRequest("messages", `The model's chat template refuses these messages: ${result.reason}`);
+        case "failed":
+          throw badRequest(
+            "messages",
+            `The model's chat template does not accept these messages: ${result.reason}`,
+          );
         case "too-long":
           throw badRequest("messages", "The rendered prompt is too long.");
       }

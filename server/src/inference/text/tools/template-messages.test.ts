@@ -1,9 +1,9 @@
-import { Template } from "@huggingface/jinja";
 import { describe, expect, test } from "vitest";
+import { Template } from "../../../lib/jinja/template.ts";
 import type { ConversationMessage } from "./conversation.ts";
 import { parseToolRequest } from "./definitions.ts";
 import { AssembledMessage } from "./response-message.ts";
-import { toolSystemPrompt, toTemplateInput } from "./template-messages.ts";
+import { functionsText, toolSystemPrompt, toTemplateInput } from "./template-messages.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
 import { ToolCallStreamParser } from "./tool-call-stream-parser.ts";
 import { isToolFormatName, selectToolFormat, syntaxesOf, TOOL_FORMATS } from "./tool-call-syntax.ts";
@@ -98,8 +98,16 @@ describe("a template that supports tools", () => {
       function: { name: "get_weather", arguments: { city: "Rome" } },
     });
     expect(prompt.messages[2]).toMatchObject({ tool_call_id: "call_x", name: "get_weather" });
-    const text = new Template(HERMES).render({ ...prompt });
+    const text = new Template(HERMES).render({ ...prompt }, { now: new Date(2026, 0, 1) });
     expect(text).toContain('<tool_call>{"city": "Rome"}</tool_call>');
+  });
+
+  test("gets Firefunction's variable functions as JSON text", () => {
+    const { format, native } = selectToolFormat(undefined, "{{ functions }} functools[");
+    expect([format.name, native]).toEqual(["firefunction", true]);
+    const { tools } = toTemplateInput(selectToolFormat(undefined, HERMES), turns, request);
+    expect(JSON.parse(functionsText(tools) as string)).toEqual(tools!.map((tool) => tool["function"]));
+    expect(functionsText(null)).toBeNull();
   });
 
   test("gets no tools when none may be used, and arguments as texts when it joins them", () => {

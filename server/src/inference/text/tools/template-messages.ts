@@ -36,6 +36,16 @@ export function toTemplateInput(
   };
 }
 
+/** The variable `functions` of Firefunction's templates: the functions as JSON text. Null: there are no tools. */
+export function functionsText(tools: readonly JsonObject[] | null): string | null {
+  if (tools === null) return null;
+  return JSON.stringify(
+    tools.map((tool) => tool["function"]),
+    null,
+    4,
+  );
+}
+
 function nativeMessages(
   { format, argumentsAs }: SelectedToolFormat,
   conversation: readonly ConversationMessage[],

@@ -187,6 +187,13 @@ export function selectToolFormat(hint: string | undefined, chatTemplate: string 
   };
 }
 
+/** The texts that mark calls in the output. */
+export function toolCallMarkers(format: ToolFormat): string[] {
+  return syntaxesOf(format).flatMap(({ begin, head, end }) =>
+    [begin, head.kind === "tag" ? head.nameEnd : "", end].filter((text) => text !== ""),
+  );
+}
+
 /** The syntaxes that the parser accepts, the family's own first. */
 export function syntaxesOf(format: ToolFormat): readonly ToolCallSyntax[] {
   return [format.syntax, ...format.alsoAccepted];
@@ -198,11 +205,11 @@ function findToolFormat(name: string): ToolFormat {
   return format;
 }
 
-/** Whether the template's code, without its texts and strings, reads the variable `tools`. */
+/** Whether the template's code, without its texts and strings, reads the variable `tools`, or Firefunction's `functions`. */
 function mentionsTools(template: string): boolean {
   const code = template.match(/\{[{%][\s\S]*?[%}]\}/g) ?? [];
   return code.some((part) =>
-    /(?<![\w.])tools\b/.test(part.replace(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/g, "''")),
+    /(?<![\w.])(?:tools|functions)\b/.test(part.replace(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/g, "''")),
   );
 }
 
