@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 
 /**
- * Reads and parses a JSON body of at most `limitBytes`.
+ * Reads and parses a JSON body of at most `limitBytes`. The value of an empty body is undefined.
  * @param done gets an AppError PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that are
  * not UTF-8, malformed JSON, or an unpaired surrogate; REQUEST_TIMEOUT when the client disconnects; the error of
  * handleClientError when the body is malformed HTTP or too slow.
@@ -60,6 +60,10 @@ class BodyReader {
 
   #end(): void {
     if (this.#done === null) return;
+    if (this.#sizeBytes === 0) {
+      this.#settle(null, undefined);
+      return;
+    }
     const [only] = this.#chunks;
     try {
       const whole = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);

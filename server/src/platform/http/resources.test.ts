@@ -131,6 +131,16 @@ function routes(): ResourceRoute[] {
         return {};
       },
     }),
+    defineRoute({
+      operationId: "deleteThing",
+      method: "DELETE",
+      whenSuspended: "allow",
+      path: "/v1/accounts/{account_id}/things/{thing_id}",
+      async handle(call) {
+        note(call);
+        return {};
+      },
+    }),
     defineUploadRoute({
       operationId: "uploadThing",
       method: "POST",
@@ -203,6 +213,41 @@ describe("a request reaches its route", () => {
     const reply = await call("POST", `${THINGS}/t:poke`, body);
     expect(reply.status, reply.text).toBe(200);
     expect(reply.json).toEqual({});
+  });
+
+  test.each([
+    ["without a body", ""],
+    ["with an announced body of no bytes", "content-length: 0\r\n"],
+    ["with a chunked body of no bytes", "transfer-encoding: chunked\r\n", "0\r\n\r\n"],
+  ])("%s, although its content type announces JSON", async (_, framing, body = "") => {
+    for (const [method, path] of [
+      ["DELETE", `${THINGS}/t`],
+      ["POST", `${THINGS}/t:poke`],
+      ["POST", THINGS],
+      ["PATCH", `${THINGS}/t`],
+      ["GET", `${THINGS}/t`],
+    ]) {
+      const head = `${method} ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key\r\n`;
+      const request = `${head}content-type: application/json\r\n${framing}\r\n${body}`;
+      const reply = await rawReply(target.port, request);
+      expect(reply.status, `${method} ${path}: ${reply.text}`).toBe(200);
+    }
+  });
+
+  test("without a body, although its content type announces a form", async () => {
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    expect((await call("POST", `${THINGS}/t:poke`, undefined, { headers })).status).toBe(200);
+  });
+
+  test.each<[string, unknown, Record<string, string>]>([
+    ["JSON", { force: true }, {}],
+    ["half an object", '{"force":', {}],
+    ["a form", "force=1", { "content-type": "application/x-www-form-urlencoded" }],
+    ["bytes", Buffer.alloc(100_000, 255), { "content-type": "application/octet-stream" }],
+  ])("of a DELETE whose body, %s, is ignored", async (_, body, headers) => {
+    const reply = await call("DELETE", `${THINGS}/t`, body, { headers });
+    expect(reply.status, reply.text).toBe(200);
+    expect(called.body).toEqual({});
   });
 
   test("if the colon before its verb is percent-encoded", async () => {
@@ -404,9 +449,24 @@ describe("paths and methods", () => {
     },
   );
 
+  test.each(["/nothing", `${THINGS}/t:nope`, "/v1/accounts/a/nothing"])(
+    "%s answers 404 whatever the content type and the body are",
+    async (path) => {
+      const types = ["application/json", "text/plain", "multipart/form-data", "nonsense"];
+      for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
+        for (const type of types) {
+          for (const body of method === "GET" ? [undefined] : [undefined, "{", "{}"]) {
+            const reply = await call(method, path, body, { headers: { "content-type": type } });
+            expect(reply.status, `${method} ${type} ${body}: ${reply.text}`).toBe(404);
+          }
+        }
+      }
+    },
+  );
+
   test.each([
     ["DELETE", THINGS, "GET, POST, HEAD, OPTIONS"],
-    ["PUT", `${THINGS}/t`, "GET, PATCH, HEAD, OPTIONS"],
+    ["PUT", `${THINGS}/t`, "GET, PATCH, DELETE, HEAD, OPTIONS"],
     ["GET", `${THINGS}/t:poke`, "POST, OPTIONS"],
     ["PATCH", `${THINGS}/t:upload`, "POST, OPTIONS"],
   ])("%s %s answers 405 with the allowed methods", async (method, path, allow) => {

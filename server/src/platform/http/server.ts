@@ -191,28 +191,28 @@ function rawRouter<P>(options: HttpServerOptions<P>): (req: IncomingMessage, res
 /** Authenticates the requests of all framework routes and sends errors in the API's shape. */
 function guard<P>(app: FastifyInstance, options: HttpServerOptions<P>): void {
   app.decorateRequest("principal", null);
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", async (request, reply) => {
     const open = request.is404 ? undefined : request.routeOptions.config.open;
     if (open === "always" || (open === "loopback" && isFromThisMachine(request))) return;
     (request as { principal?: P }).principal = options.authenticate(credentials(request));
+    // Refused before the body is parsed: an unknown path answers 404 whatever the body and its content type are.
+    if (request.is404) throw unknownPathError(app, request, reply);
   });
   app.setErrorHandler((thrown: unknown, request, reply) => {
     const error = fromFrameworkError(thrown);
     logFailure(options.log, request.id, error);
     return respondWithError(reply, request, error);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = (["GET", "POST", "PUT", "PATCH", "DELETE"] as const).filter((method) =>
-      app.findRoute({ url: request.url.split("?")[0] as string, method }),
-    );
-    if (allowed.length === 0)
-      return respondWithError(reply, request, new AppError("NOT_FOUND", "No such path."));
-    return respondWithError(
-      reply.header("allow", allowed.join(", ")),
-      request,
-      methodNotAllowed(allowed.join(", ")),
-    );
-  });
+}
+
+/** The error of a request that no route serves: 405, with the header `allow`, when the path has routes of other methods. */
+function unknownPathError(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): AppError {
+  const allowed = (["GET", "POST", "PUT", "PATCH", "DELETE"] as const).filter((method) =>
+    app.findRoute({ url: request.url.split("?")[0] as string, method }),
+  );
+  if (allowed.length === 0) return new AppError("NOT_FOUND", "No such path.");
+  reply.header("allow", allowed.join(", "));
+  return methodNotAllowed(allowed.join(", "));
 }
 
 /** A URL that can't be decoded reaches no hook, so that its key is checked here. */
