@@ -422,13 +422,11 @@ describe("an error response arrives whole while the client still sends the body"
 describe("paths and methods", () => {
   test.each([
     `${THINGS}/t:nope`,
-    `${THINGS}/`,
     `${THINGS}/t/parts`,
     `${THINGS}/..%2ft`,
     `${THINGS}/%00`,
     `${THINGS}/${"t".repeat(128)}`,
     `${THINGS}/-t`,
-    "/v1/accounts//things",
     "/v1/accounts",
     "/v1/accounts/",
     "/v1/validateModelConfig",
@@ -436,11 +434,33 @@ describe("paths and methods", () => {
     expectRefusal(await call("GET", path), 404, 5, null);
   });
 
+  test.each([
+    `${THINGS}/`,
+    `/${THINGS}`,
+    THINGS.replaceAll("/", "//"),
+    `/v1${THINGS}`,
+    `/inference/v1${THINGS}/`,
+    `//v1/inference/${THINGS}?pageSize=1`,
+    `${THINGS}/?pageSize=1`,
+  ])("%s leads to the same route", async (path) => {
+    expect((await call("GET", path)).json).toMatchObject({ totalSize: 2 });
+    expect(called.params).toEqual({ account_id: "a" });
+    expectRefusal(await send({ ...target, apiKey: null }, path), 401, 16, null);
+  });
+
+  test("a route outside the framework is found under the same spellings", async () => {
+    for (const path of ["/direct/", "//direct", "//direct//?x=1"]) {
+      expect((await post(target, path, {})).status, path).toBe(200);
+      expect((await post({ ...target, apiKey: null }, path, {})).status, path).toBe(401);
+      expect((await call("GET", path)).status, path).toBe(405);
+    }
+  });
+
   test.each([`${THINGS}/%`, `${THINGS}/%ff`])("%s is malformed and answers 400", async (path) => {
     expectRefusal(await call("GET", path), 400, 3, null);
   });
 
-  test.each(["/v1/accountsx", "/v1/models", "/nothing", "/inference/v1/accounts"])(
+  test.each(["/v1/accountsx", "//", "/v1/models", "/nothing", "/inference/v1/accounts"])(
     "%s answers 404 in the data plane's error shape",
     async (path) => {
       const reply = await call("GET", path);

@@ -11,6 +11,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Log } from "../telemetry/log.ts";
+import { canonicalPath } from "./canonical-path.ts";
 import { handleClientError } from "./client-error-handler.ts";
 import { drainUnreadBody, errorResponse, sendError } from "./error-response.ts";
 import { HttpExchange } from "./http-exchange.ts";
@@ -163,6 +164,14 @@ function rawRouter<P>(options: HttpServerOptions<P>): (req: IncomingMessage, res
     return { route: target, principal: direct.principal };
   }
 
+  /** Matches the path that the client meant, and rewrites the request's URL to it. */
+  function matchCanonical(req: IncomingMessage, path: string): ReturnType<typeof match> {
+    const canonical = canonicalPath(path);
+    if (canonical === path) return null;
+    req.url = canonical + (req.url as string).slice(path.length);
+    return match(req, canonical);
+  }
+
   return (req, res) => {
     if (req.headers.host === undefined && req.httpVersion !== "1.0") {
       sendError(res, uuidv7Hex(options.clock.now()), badRequest("host", "The host header is missing."));
@@ -172,9 +181,10 @@ function rawRouter<P>(options: HttpServerOptions<P>): (req: IncomingMessage, res
     if (!req.url?.startsWith("/")) req.url = req.url?.replace(/^https?:\/\/[^/?]*/i, "") || "/";
     const { url } = req;
     const query = url.indexOf("?");
+    const path = query === -1 ? url : url.slice(0, query);
     const id = uuidv7Hex(options.clock.now());
     try {
-      const matched = match(req, query === -1 ? url : url.slice(0, query));
+      const matched = match(req, path) ?? matchCanonical(req, path);
       if (matched === null) return false;
       if (req.method !== "POST") throw methodNotAllowed("POST");
       matched.route.handle(new HttpExchange(id, matched.principal, req, res));
