@@ -47,5 +47,6 @@ export function capabilitiesOf({ nativeApi, canRewind, loras }: EngineFacilities
       json: false,
     }),
     exactUsageOnAbort: true,
+    earlyFirstDelta: true,
   };
 }
