@@ -204,6 +204,15 @@ describe("a request reaches its route", () => {
     });
   });
 
+  test("with a body whose names are snake_case, but not the keys of its maps", async () => {
+    const fields = { display_name: "x", size_bytes: 5, labels: { snake_key: "v" } };
+    await call("POST", THINGS, fields);
+    const read = { displayName: "x", sizeBytes: "5", labels: { snake_key: "v" } };
+    expect(called.body).toEqual(read);
+    await call("PATCH", `${THINGS}/t`, { display_name: null });
+    expect(called.body).toEqual({ displayName: null });
+  });
+
   test("with the nulls of a PATCH, which reset fields to their defaults", async () => {
     await call("PATCH", `${THINGS}/t`, { displayName: null, name: null, nested: { count: null } });
     expect(called.body).toEqual({ displayName: null, nested: { count: null } });
@@ -318,6 +327,8 @@ describe("a request is refused with the name of the field", () => {
     ["an integer beyond 53 bits that is a number", "POST", { sizeBytes: 2 ** 60 }, "sizeBytes"],
     ["a duplicate field", "POST", '{"displayName":"a","displayName":"b"}', "displayName"],
     ["a duplicate field, once escaped", "POST", '{"nested":{"count":1,"c\\u006funt":2}}', "count"],
+    ["a field by both of its names", "POST", '{"displayName":"a","display_name":"b"}', "displayName"],
+    ["an unknown field in snake_case", "POST", { no_such: 1 }, "no_such"],
     ["__proto__", "POST", '{"labels":{"__proto__":"x"}}', "__proto__"],
     ["an array", "POST", [], "body"],
     ["a string", "POST", '"x"', "body"],
