@@ -1,6 +1,12 @@
 import { holds } from "../client/caller.ts";
 import type { Fireworks } from "../client/client.ts";
-import { ConflictError, FireworksError, InputError, NotFoundError } from "../client/errors.ts";
+import {
+  ConflictError,
+  FailedPreconditionError,
+  FireworksError,
+  InputError,
+  NotFoundError,
+} from "../client/errors.ts";
 import { idOf } from "../client/names.ts";
 import type * as types from "../generated/types.ts";
 import {
@@ -221,7 +227,8 @@ export class Placing {
     const loaded =
       (await this.#loadedOn(place.model, name)) ??
       (await this.#client.deployedModels.create(request, this.#call()).catch(async (error: unknown) => {
-        const other = error instanceof ConflictError ? await this.#loadedOn(place.model, name) : null;
+        const other =
+          error instanceof FailedPreconditionError ? await this.#loadedOn(place.model, name) : null;
         if (other === null) throw error;
         return other;
       }));
