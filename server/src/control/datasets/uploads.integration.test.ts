@@ -114,20 +114,15 @@ describe("a file in a multipart form", () => {
     });
   });
 
-  test.each([
-    "../../etc/passwd.jsonl",
-    "/etc/x.jsonl",
-    "a\\\\b.jsonl",
-    "..",
-    ".hidden.jsonl",
-    "data.csv",
-    "",
-  ])("with the name %j is refused", async (name) => {
-    const id = await newDataset();
-    const answer = await send(`${ROOT}/${id}:upload`, FORM, form(filePart(name)));
-    expect(answer.status).toBe(400);
-    expect(JSON.stringify(answer.body.details)).toContain("file");
-  });
+  test.each(["../../etc/passwd.jsonl", "/etc/x.jsonl", "a\\\\b.jsonl", "..", ".hidden.jsonl", "data.csv"])(
+    "with the name %j is refused",
+    async (name) => {
+      const id = await newDataset();
+      const answer = await send(`${ROOT}/${id}:upload`, FORM, form(filePart(name)));
+      expect(answer.status).toBe(400);
+      expect(JSON.stringify(answer.body.details)).toContain("file");
+    },
+  );
 
   test("makes the dataset READY by itself, or leaves the reason in its status", async () => {
     const good = await newDataset();
@@ -167,6 +162,17 @@ describe("a file in a multipart form", () => {
     expect(refused.body.message).toContain(":getUploadEndpoint");
     expect((await get(id)).exampleCount).toBe("3");
   });
+
+  test.each(['name="file"', 'name="file"; filename=""', 'name="file"; filename="upload"'])(
+    "without a name of its own, %s, is named after the dataset",
+    async (disposition) => {
+      const id = await newDataset();
+      const part = `${disposition}\r\n\r\n${jsonl(chatRows(3))}`;
+      const answer = await send(`${ROOT}/${id}:upload`, FORM, form(part));
+      expect(answer).toMatchObject({ status: 200, body: { filename: `${id}.jsonl` } });
+      await expect.poll(async () => (await get(id)).state).toBe("READY");
+    },
+  );
 
   test("replaces a file of the same name", async () => {
     const id = await newDataset();

@@ -19,6 +19,9 @@ import type { DatasetRow } from "./store.ts";
 import type { DatasetFile } from "./table.ts";
 import type { DatasetOperationDeps, DatasetRequest, FormFile } from "./types.ts";
 
+/** Names that HTTP clients give to bytes without a name. */
+const UNNAMED: ReadonlySet<string> = new Set(["", "upload", "blob"]);
+
 /**
  * Stores a file of a multipart form and begins the check of the rows. A file of the same name is replaced.
  * @param request.open reads the form; called only when the dataset accepts files
@@ -30,7 +33,8 @@ export async function uploadFile(
   const { blobs, clock } = deps;
   const row = await getWritableDataset(deps, request);
   if (row.state === "READY") throw noFurtherFile(row);
-  const { filename, content } = await request.open().catch(tooLarge);
+  const { filename: given, content } = await request.open().catch(tooLarge);
+  const filename = UNNAMED.has(given) ? `${row.id}.jsonl` : given;
   checkFileName("file", filename);
   // Refuses one file too many before its content is read.
   withFiles("file", row, { [filename]: storedFile("", 0) });
