@@ -15,6 +15,7 @@ export const ERROR_TABLE = {
   FAILED_PRECONDITION: { status: 412, type: "invalid_request_error" },
   PAYLOAD_TOO_LARGE: { status: 413, type: "invalid_request_error" },
   RATE_LIMIT_EXCEEDED: { status: 429, type: "rate_limit_error" },
+  NOT_IMPLEMENTED: { status: 501, type: "invalid_request_error" },
   INTERNAL: { status: 500, type: "server_error" },
   BAD_GATEWAY: { status: 502, type: "server_error" },
   UNAVAILABLE: { status: 503, type: "server_error" },

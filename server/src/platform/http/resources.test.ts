@@ -49,6 +49,10 @@ beforeAll(async () => {
       if (authorization !== "Bearer key") throw new AppError("UNAUTHORIZED", "No.");
       return { accountId: "a" };
     },
+    findUnbuilt: (method, path) =>
+      ["GET /v1/accounts/a/plans", "POST /v1/audio/plans", `PUT ${THINGS}/t`].includes(`${method} ${path}`)
+        ? { operationId: "planThings", acceptsBareKey: path.includes("/audio/") }
+        : null,
     rawRoutes: [{ paths: ["/direct"], handle: (exchange) => exchange.json("{}", []) }],
     register: (app) => registerResources(app, routes()),
   });
@@ -497,13 +501,42 @@ describe("paths and methods", () => {
 
   test.each([
     ["DELETE", THINGS, "GET, POST, HEAD, OPTIONS"],
-    ["PUT", `${THINGS}/t`, "GET, PATCH, DELETE, HEAD, OPTIONS"],
+    ["PUT", `${THINGS}/u`, "GET, PATCH, DELETE, HEAD, OPTIONS"],
     ["GET", `${THINGS}/t:poke`, "POST, OPTIONS"],
     ["PATCH", `${THINGS}/t:upload`, "POST, OPTIONS"],
   ])("%s %s answers 405 with the allowed methods", async (method, path, allow) => {
     const reply = await call(method, path, method === "GET" ? undefined : "<not even JSON>");
     expectRefusal(reply, 405, 12, null);
     expect(reply.headers.allow).toBe(allow);
+  });
+
+  test("an operation that is not built answers 501 in its plane's shape, to keys alone", async () => {
+    for (const [method, path] of [
+      ["GET", "/v1/accounts/a/plans"],
+      ["PUT", `${THINGS}/t`],
+    ] as const) {
+      const reply = await call(method, path);
+      expectRefusal(reply, 501, 12, null);
+      expect(reply.json.message).toContain("planThings");
+      expect((await send({ ...target, apiKey: null }, path, { method })).status).toBe(401);
+    }
+    const reply = await post(target, "/v1/audio/plans", "{");
+    expect(reply.status).toBe(501);
+    expect(reply.json.error).toMatchObject({ code: "NOT_IMPLEMENTED", object: "error" });
+  });
+
+  test("an operation whose clients send a bare key takes it, and no other operation does", async () => {
+    const bare = { ...target, apiKey: null };
+    const headers = { authorization: "key" };
+    const status = async (path: string, options: SendOptions): Promise<number> =>
+      (await send(bare, path, { method: "POST", ...options })).status;
+    expect(await status("/v1/audio/plans", { headers })).toBe(501);
+    expect(await status("/v1/audio/plans?Authorization=key", {})).toBe(501);
+    expect(await status("/v1/audio/plans", { headers: { authorization: "wrong" } })).toBe(401);
+    expect(await status("/v1/audio/plans?Authorization=wrong", {})).toBe(401);
+    expect(await status("/nothing", { headers })).toBe(401);
+    expect(await status("/nothing?Authorization=key", {})).toBe(401);
+    expect((await send(bare, "/v1/accounts/a/plans", { headers })).status).toBe(401);
   });
 
   test("OPTIONS answers with the allowed methods, HEAD like GET without the body", async () => {

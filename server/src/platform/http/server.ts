@@ -46,6 +46,14 @@ export interface RawRoute<P> {
   handle(exchange: HttpExchange<P>): void;
 }
 
+/** An operation of the compatible API that the platform doesn't have yet. */
+export interface UnbuiltOperation {
+  /** As in the contract. */
+  operationId: string;
+  /** Its clients send the key without a scheme, or as the query parameter `Authorization`. */
+  acceptsBareKey: boolean;
+}
+
 export interface HttpServerOptions<P> {
   clock: Clock;
   log: Log;
@@ -57,6 +65,11 @@ export interface HttpServerOptions<P> {
    * principal. Null for all other paths. @throws AppError UNAUTHORIZED.
    */
   resolveDirectRoute?(path: string, authorization: string | undefined): { path: string; principal: P } | null;
+  /**
+   * Finds the operation that a request means which no route serves; such a request answers 501. Null: the path is unknown.
+   * Absent: all such paths are.
+   */
+  findUnbuilt?(method: string, path: string): UnbuiltOperation | null;
   /** Registers every other route. */
   register(app: FastifyInstance): void;
   /** Override the time limits in tests. */
@@ -202,14 +215,20 @@ function rawRouter<P>(options: HttpServerOptions<P>): (req: IncomingMessage, res
 function guard<P>(app: FastifyInstance, options: HttpServerOptions<P>): void {
   app.decorateRequest("principal", null);
   app.addHook("onRequest", async (request, reply) => {
-    const open = request.is404 ? undefined : request.routeOptions.config.open;
+    if (request.is404) {
+      // Refused before the body is parsed: an unknown path answers 404 whatever the body and its content type are.
+      const unbuilt = findUnbuilt(options, request);
+      options.authenticate(unbuilt?.acceptsBareKey ? bareCredentials(request) : credentials(request));
+      throw unbuilt === null ? unknownPathError(app, request, reply) : notBuiltError(unbuilt);
+    }
+    const { open } = request.routeOptions.config;
     if (open === "always" || (open === "loopback" && isFromThisMachine(request))) return;
     (request as { principal?: P }).principal = options.authenticate(credentials(request));
-    // Refused before the body is parsed: an unknown path answers 404 whatever the body and its content type are.
-    if (request.is404) throw unknownPathError(app, request, reply);
   });
   app.setErrorHandler((thrown: unknown, request, reply) => {
-    const error = fromFrameworkError(thrown);
+    let error = fromFrameworkError(thrown);
+    const unbuilt = error.code === "METHOD_NOT_ALLOWED" ? findUnbuilt(options, request) : null;
+    if (unbuilt !== null) error = notBuiltError(unbuilt);
     logFailure(options.log, request.id, error);
     return respondWithError(reply, request, error);
   });
@@ -223,6 +242,14 @@ function unknownPathError(app: FastifyInstance, request: FastifyRequest, reply: 
   if (allowed.length === 0) return new AppError("NOT_FOUND", "No such path.");
   reply.header("allow", allowed.join(", "));
   return methodNotAllowed(allowed.join(", "));
+}
+
+function findUnbuilt<P>(options: HttpServerOptions<P>, request: FastifyRequest): UnbuiltOperation | null {
+  return options.findUnbuilt?.(request.method, request.url.split("?")[0] as string) ?? null;
+}
+
+function notBuiltError({ operationId }: UnbuiltOperation): AppError {
+  return new AppError("NOT_IMPLEMENTED", `The operation ${operationId} is not built yet.`);
 }
 
 /** A URL that can't be decoded reaches no hook, so that its key is checked here. */
@@ -243,6 +270,13 @@ function errorOfMalformedUrl<P>(
 function credentials({ headers }: Pick<IncomingMessage, "headers">): string | undefined {
   const key = headers["x-api-key"];
   return headers.authorization ?? (typeof key === "string" ? `Bearer ${key}` : undefined);
+}
+
+/** The key of a client that sends no scheme, or the key as a query parameter, as an `Authorization` header. */
+function bareCredentials(request: FastifyRequest): string | undefined {
+  const { Authorization: parameter } = request.query as Record<string, unknown>;
+  const given = credentials(request) ?? (typeof parameter === "string" ? parameter : undefined);
+  return given === undefined || given.includes(" ") ? given : `Bearer ${given}`;
 }
 
 function respondWithError(reply: FastifyReply, request: FastifyRequest, error: AppError): FastifyReply {
@@ -275,7 +309,7 @@ function fromFrameworkError(thrown: unknown): AppError {
 }
 
 export function logFailure(log: Log, requestId: string, error: AppError): void {
-  if (error.status >= 500)
+  if (error.status >= 500 && error.code !== "NOT_IMPLEMENTED")
     log.error({ requestId, code: error.code, err: error.cause ?? error }, "request failed");
 }
 
