@@ -123,6 +123,7 @@ async function startParts(lifecycle: Lifecycle, config: Config, deps: AppDeps): 
     log,
     authenticate: apiKeys.authenticate,
     rawRoutes,
+    corsOrigins: config.corsOrigins ?? undefined,
     findUnbuilt: findContractOperation(),
     resolveDirectRoute: (path, authorization) => orchestrator.resolveDirectRoute(path, authorization),
     register(app) {

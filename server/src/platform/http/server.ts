@@ -13,6 +13,7 @@ import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Log } from "../telemetry/log.ts";
 import { canonicalPath } from "./canonical-path.ts";
 import { handleClientError } from "./client-error-handler.ts";
+import { applyCors, type CorsOrigins } from "./cors.ts";
 import { drainUnreadBody, errorResponse, sendError } from "./error-response.ts";
 import { HttpExchange } from "./http-exchange.ts";
 import type { RouteDescription } from "./openapi.ts";
@@ -65,6 +66,8 @@ export interface HttpServerOptions<P> {
    * principal. Null for all other paths. @throws AppError UNAUTHORIZED.
    */
   resolveDirectRoute?(path: string, authorization: string | undefined): { path: string; principal: P } | null;
+  /** Origins whose web pages may call the API. Absent: none. */
+  corsOrigins?: CorsOrigins | undefined;
   /**
    * Finds the operation that a request means which no route serves; such a request answers 501. Null: the path is unknown.
    * Absent: all such paths are.
@@ -89,6 +92,7 @@ export interface HttpServer {
 /** Creates the server. All paths need an API key unless their route says otherwise, also those that don't exist. */
 export async function createHttpServer<P>(options: HttpServerOptions<P>): Promise<HttpServer> {
   const serveRawRoute = rawRouter(options);
+  const { corsOrigins } = options;
   let server!: Server;
   const sockets = new Set<Socket>();
   /** Connections with a `longBody` request in progress. */
@@ -107,6 +111,7 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
     },
     serverFactory: (framework) => {
       server = createServer(serverSettings(options), (req, res) => {
+        if (corsOrigins !== undefined && applyCors(corsOrigins, req, res)) return;
         if (!serveRawRoute(req, res)) framework(req, res);
       });
       server.on("connection", (socket) => {
@@ -291,9 +296,13 @@ function respondWithError(reply: FastifyReply, request: FastifyRequest, error: A
     .send(body);
 }
 
-/** False for requests that a proxy on this machine forwards: they come from somewhere else. */
+/**
+ * False for requests that a proxy on this machine forwards or a web page sends: they come from somewhere else, also when the
+ * connection is local.
+ */
 function isFromThisMachine(request: FastifyRequest): boolean {
   const { headers } = request;
+  if (headers.origin !== undefined) return false;
   if (headers.forwarded !== undefined || headers["x-forwarded-for"] !== undefined) return false;
   const address = request.raw.socket.remoteAddress ?? "";
   return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
