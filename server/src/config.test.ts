@@ -50,6 +50,25 @@ describe("settings", () => {
     }
   });
 
+  test("web pages may call the API from no origin, the listed ones or all", () => {
+    const read = (HEARTH_CORS_ORIGINS: string) => readConfig({ HEARTH_CORS_ORIGINS }).corsOrigins;
+    expect(readConfig({}).corsOrigins).toBeNull();
+    expect(read("off")).toBeNull();
+    expect(read("*")).toBe("*");
+    expect(read("https://app.example, http://localhost:3000")).toEqual(
+      new Set(["https://app.example", "http://localhost:3000"]),
+    );
+    for (const bad of [
+      "app.example",
+      "https://app.example/",
+      "https://*.example",
+      "*,https://a.example",
+      "null",
+    ]) {
+      expect(() => read(bad), bad).toThrow(/^HEARTH_CORS_ORIGINS: /);
+    }
+  });
+
   test("a price file is a path, which is made absolute", () => {
     expect(readConfig({}).pricesFile).toBeNull();
     expect(readConfig({ HEARTH_PRICES: "/etc/prices.json" }).pricesFile).toBe("/etc/prices.json");

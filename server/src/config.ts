@@ -48,6 +48,8 @@ export interface Config {
   readonly blobStore: S3Location | null;
   /** Origin of signed URLs; null: the origin of the request that asks for them. */
   readonly publicUrl: string | null;
+  /** Origins whose web pages may call the API; `*`: all; null: none. */
+  readonly corsOrigins: "*" | ReadonlySet<string> | null;
   /** Rate limit of one account. */
   readonly requestsPerMinute: number;
   readonly logLevel: LogLevel;
@@ -110,6 +112,7 @@ const SETTING_NAMES = [
   "HEARTH_AUDIT_RETENTION_DAYS",
   "HEARTH_BLOB_STORE",
   "HEARTH_PUBLIC_URL",
+  "HEARTH_CORS_ORIGINS",
   "HEARTH_REDIS_URL",
   "HEARTH_REQUESTS_PER_MINUTE",
   "HEARTH_LOG_LEVEL",
@@ -166,6 +169,7 @@ export function readConfig(env: Env = process.env): Config {
     pricesFile: read<string | null>("HEARTH_PRICES", filePath, null),
     blobStore: read<S3Location | null>("HEARTH_BLOB_STORE", s3Location(env), null),
     publicUrl: read<string | null>("HEARTH_PUBLIC_URL", httpUrl, null),
+    corsOrigins: read<Config["corsOrigins"]>("HEARTH_CORS_ORIGINS", corsOrigins, null),
     billing: read("HEARTH_BILLING", oneOf("on", "off"), "off") === "on",
     auditRetentionDays: read("HEARTH_AUDIT_RETENTION_DAYS", integer(1, 36_500), 400),
     requestsPerMinute: read("HEARTH_REQUESTS_PER_MINUTE", integer(1, 999_999_999), 6_000),
@@ -312,6 +316,21 @@ const httpUrl: Parse<string> = (value, name) => {
   const url = URL.canParse(value) ? new URL(value) : null;
   if (url !== null && /^https?:$/.test(url.protocol)) return value.replace(/\/+$/, "");
   throw new ConfigError(name, "must be an http or https URL");
+};
+
+/** `off`, `*`, or origins as browsers send them, separated by commas. */
+const corsOrigins: Parse<"*" | ReadonlySet<string> | null> = (value, name) => {
+  if (value === "off") return null;
+  if (value === "*") return value;
+  const origins = value.split(",").map((origin) => origin.trim());
+  for (const origin of origins) {
+    if (origin.includes("*") || !URL.canParse(origin) || new URL(origin).origin !== origin)
+      throw new ConfigError(
+        name,
+        "must be off, * or origins such as https://app.example, with commas between them",
+      );
+  }
+  return new Set(origins);
 };
 
 /** `s3://bucket/prefix?endpoint=https://host&region=eu-west-1`. AWS's variables are the defaults of endpoint and region. */

@@ -47,7 +47,8 @@ function banner(
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const lines = [
     "Hearth is ready.",
-    `  Base URL  http://${host}:${app.port}/inference/v1`,
+    `  Base URL  http://${host}:${app.port}/inference/v1  (OpenAI clients)`,
+    `            http://${host}:${app.port}  (Fireworks SDKs, LangChain for Python)`,
     `  Account   ${config.accountId}`,
     app.apiKey === null
       ? `  API key   in ${app.keyFile}`

@@ -27,6 +27,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import { loadConfiguredPrices, meterDeployments } from "./metering.ts";
 import type { Terminal } from "./progress-bar.ts";
 import { registerSystemRoutes } from "./system-routes.ts";
+import { findContractOperation } from "./unbuilt-operations.ts";
 
 export interface App {
   port: number;
@@ -122,6 +123,8 @@ async function startParts(lifecycle: Lifecycle, config: Config, deps: AppDeps): 
     log,
     authenticate: apiKeys.authenticate,
     rawRoutes,
+    corsOrigins: config.corsOrigins ?? undefined,
+    findUnbuilt: findContractOperation(),
     resolveDirectRoute: (path, authorization) => orchestrator.resolveDirectRoute(path, authorization),
     register(app) {
       registerSystemRoutes(app, {

@@ -82,6 +82,17 @@ function describeEvents(use: GetSubject, request: MakeRequest): void {
     expect(whole.texts).toEqual(streamed.texts);
   });
 
+  it("delivers the first piece of a whole text before the rest if it says so", async () => {
+    const { engine } = use();
+    const pieces: string[] = [];
+    const whole = request({ stream: false });
+    await collectGeneration(engine, whole, never, (event) => {
+      if (event.type === "delta") pieces.push(event.text);
+    });
+    if (engine.capabilities.earlyFirstDelta) expect(pieces.length).toBeGreaterThan(1);
+    else expect(pieces.length).toBeGreaterThan(0);
+  });
+
   it("counts the prompt once and the output tokens of every choice", async () => {
     const single = await runGeneration(use().engine, request({ maxTokens: 8 }));
     const three = await runGeneration(use().engine, request({ maxTokens: 8, n: 3 }));

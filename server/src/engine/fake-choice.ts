@@ -27,6 +27,7 @@ export class FakeChoice {
   readonly #maxTokens: number;
   #text = "";
   #infos: TokenInfo[] = [];
+  #hasDelivered = false;
   completionTokens = 0;
   /** Tokens of the prediction that matched the output at the same position. */
   acceptedTokens = 0;
@@ -62,7 +63,7 @@ export class FakeChoice {
     if (this.#matcher.stopped) return this.#finish("stop");
     return this.completionTokens === this.#maxTokens
       ? this.#finish("length")
-      : this.#deliver(this.#request.stream);
+      : this.#deliver(this.#request.stream || !this.#hasDelivered);
   }
 
   #finish(reason: "stop" | "length"): EngineEvent[] {
@@ -74,6 +75,7 @@ export class FakeChoice {
   #deliver(due: boolean): EngineEvent[] {
     const [text, tokens] = [this.#text, this.#infos];
     if (!due || (text === "" && tokens.length === 0)) return [];
+    this.#hasDelivered = true;
     this.#text = "";
     this.#infos = [];
     const event = { type: "delta", choice: this.index, text } as const;

@@ -141,6 +141,7 @@ class EchoEngine implements FakeEngine {
       sampling: ALL_SAMPLING,
       features: DEFAULT_FEATURES,
       exactUsageOnAbort: true,
+      earlyFirstDelta: true,
       ...options.capabilities,
     };
     this.model = {

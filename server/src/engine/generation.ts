@@ -11,6 +11,11 @@ export interface EngineCapabilities {
   features: readonly EngineFeature[];
   /** Usage of an aborted request is exact (true) or counted from the deltas that arrived (false). */
   exactUsageOnAbort: boolean;
+  /**
+   * The first delta arrives with the first token also when the request doesn't stream. False: with the last one, so that
+   * nobody knows when the first token was made.
+   */
+  earlyFirstDelta: boolean;
 }
 
 /** The optional fields of GenerateRequest that not every engine has. */
@@ -84,11 +89,15 @@ export interface GenerateRequest {
   /** Text-level stops, at most 4, none empty; they match special tokens too. The matched text is not delivered. */
   stop: readonly string[];
   /**
+  /**
    * Texts that the caller looks for in the output, such as the tags of think blocks and tool calls. Special tokens within
    * them are delivered as text, which other special tokens are not. An engine without special tokens may ignore it.
    */
   markers?: readonly string[];
-  /** False: the caller needs the text only at the end; the engine may deliver it as one delta a choice. */
+  /**
+   * False: the caller needs the text only at the end. An engine with `earlyFirstDelta` delivers the first piece of each
+   * choice at once and may hold the rest back; other engines may deliver one delta a choice.
+   */
   stream: boolean;
   /**
    * GBNF with the rule `root`, checked by the caller. The output follows the grammar and ends when it is complete. An

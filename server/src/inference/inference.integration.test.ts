@@ -78,6 +78,27 @@ describe("a whole response", () => {
     });
   });
 
+  test("tells the time to its first token, not to its last", async () => {
+    use({ tokenDelayMs: 20 });
+    const reply = await post(target, CHAT, chat());
+    const firstS = Number(reply.headers["fireworks-server-time-to-first-token"]);
+    const totalS = Number(reply.headers["fireworks-server-processing-time"]);
+    expect(totalS).toBeGreaterThan(firstS);
+    const row = await rowOf(reply);
+    expect(row?.timeToFirstTokenMs).toBeLessThan(row!.durationMs);
+  });
+
+  test("leaves the time to its first token out when the engine doesn't tell it", async () => {
+    use({ capabilities: { earlyFirstDelta: false } });
+    const reply = await post(target, CHAT, chat({ perf_metrics_in_response: true }));
+    expect(reply.headers).not.toHaveProperty("fireworks-server-time-to-first-token");
+    expect(reply.headers).toHaveProperty("fireworks-server-processing-time");
+    expect(reply.json.perf_metrics).not.toHaveProperty("server-time-to-first-token");
+    expect((await rowOf(reply))?.timeToFirstTokenMs).toBeNull();
+    const streamed = await stream(target, CHAT, chat());
+    expect((await rowOf(streamed))?.timeToFirstTokenMs).toEqual(expect.any(Number));
+  });
+
   test("has n choices in their order, each with its finish reason", async () => {
     use({ reply: (_, choice) => `choice ${choice}` });
     const response = await post(target, COMPLETIONS, { model: MODEL, prompt: "x", n: 3 });
@@ -130,14 +151,15 @@ describe("a whole response", () => {
 });
 
 describe("a stream", () => {
-  test("joins to the engine's output, with usage on the finish chunk alone", async () => {
+  test("joins to the engine's output, with usage on the finish chunk and null on every other", async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: "grapheme", maxLength: 40 }), async (text) => {
         use({ reply: () => text });
         const response = await stream(target, CHAT, chat());
         expect(response.text).toBe(text);
         expect(response.done && response.whole).toBe(true);
-        const withUsage = response.chunks.filter((chunk) => "usage" in chunk);
+        expect(response.chunks.every((chunk) => "usage" in chunk)).toBe(true);
+        const withUsage = response.chunks.filter((chunk) => chunk.usage !== null);
         expect(withUsage).toHaveLength(1);
         expect(withUsage[0].choices[0].finish_reason).toBe("stop");
         expect(response.chunks[0].choices[0].delta).toEqual({ role: "assistant", content: "" });

@@ -4,10 +4,10 @@
  */
 export const ERROR_TABLE = {
   BAD_REQUEST: { status: 400, type: "invalid_request_error" },
-  UNAUTHORIZED: { status: 401, type: "invalid_request_error" },
+  UNAUTHORIZED: { status: 401, type: "error" },
   PAYMENT_REQUIRED: { status: 402, type: "billing_error" },
   FORBIDDEN: { status: 403, type: "invalid_request_error" },
-  NOT_FOUND: { status: 404, type: "invalid_request_error" },
+  NOT_FOUND: { status: 404, type: "error" },
   METHOD_NOT_ALLOWED: { status: 405, type: "invalid_request_error" },
   REQUEST_TIMEOUT: { status: 408, type: "server_error" },
   ALREADY_EXISTS: { status: 409, type: "invalid_request_error" },
@@ -15,6 +15,7 @@ export const ERROR_TABLE = {
   FAILED_PRECONDITION: { status: 412, type: "invalid_request_error" },
   PAYLOAD_TOO_LARGE: { status: 413, type: "invalid_request_error" },
   RATE_LIMIT_EXCEEDED: { status: 429, type: "rate_limit_error" },
+  NOT_IMPLEMENTED: { status: 501, type: "invalid_request_error" },
   INTERNAL: { status: 500, type: "server_error" },
   BAD_GATEWAY: { status: 502, type: "server_error" },
   UNAVAILABLE: { status: 503, type: "server_error" },

@@ -7,17 +7,29 @@ interface SchemaError {
   params: object;
 }
 
+/** A field that the schema doesn't have. */
+export interface UnknownField {
+  /** `messages[0].content`, safe to echo. */
+  path: string;
+  /** The names and indices that lead from the value to the field. */
+  keys: readonly string[];
+}
+
 /**
  * Converts the validator's errors, of which there are at most eight, to a 400 about the most specific one: an unknown
  * field, then a missing field, then the error with the deepest path.
+ * @param describeUnknown the message for an unknown field
  */
-export function schemaError(errors: Iterable<SchemaError>): AppError {
+export function schemaError(
+  errors: Iterable<SchemaError>,
+  describeUnknown = ({ path }: UnknownField) => `Unknown field: ${path}.`,
+): AppError {
   const all = [...errors];
   const unknown = all.find(({ keyword }) => keyword === "additionalProperties");
   if (unknown !== undefined) {
     const [name] = (unknown.params as { additionalProperties: string[] }).additionalProperties as [string];
     const path = fieldPath(unknown.instancePath, clip(name));
-    return badRequest(path, `Unknown field: ${path}.`);
+    return badRequest(path, describeUnknown({ path, keys: [...pointerKeys(unknown.instancePath), name] }));
   }
   const missing = all.find(({ keyword }) => keyword === "required");
   if (missing !== undefined) {
@@ -57,13 +69,20 @@ function describeErrors(errors: readonly SchemaError[]): string {
 
 /** `/messages/0/content` → `messages[0].content`. */
 function fieldPath(pointer: string, last?: string): string {
-  const parts = pointer.split("/").slice(1);
+  const parts = pointerKeys(pointer);
   if (last !== undefined) parts.push(last);
   return parts.reduce((path, part) => {
     if (/^\d+$/.test(part)) return `${path}[${part}]`;
-    const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
-    return path === "" ? name : `${path}.${name}`;
+    return path === "" ? part : `${path}.${part}`;
   }, "");
+}
+
+/** `/messages/0/content` → `messages`, `0`, `content`. */
+function pointerKeys(pointer: string): string[] {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 /** Makes a name from the client safe to echo: short, without control characters. */

@@ -15,10 +15,14 @@ import {
   deploymentName,
   stepDeployment,
 } from "../control/deployments/service.ts";
-import type { ModelCatalog, ModelEntry, ModelInfo } from "../control/models/service.ts";
+import {
+  type ModelCatalog,
+  type ModelEntry,
+  type ModelInfo,
+  modelNotFound,
+} from "../control/models/service.ts";
 import type { Fleet } from "../fleet/service.ts";
 import { AppError } from "../lib/errors.ts";
-import { sanitizeForMessage } from "../lib/field-names.ts";
 import { type RefreshLoop, startRefreshLoop } from "../lib/refresh-loop.ts";
 import type { Database } from "../platform/db/database.ts";
 import { addWork, Reconciler, type WorkItem } from "../platform/reconcile/reconciler.ts";
@@ -386,8 +390,4 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
 
 function workKeys(rows: readonly { accountId: string; id: string }[]): string[] {
   return rows.map(({ accountId, id }) => `${accountId}/${id}`);
-}
-
-function modelNotFound(name: string): AppError {
-  return new AppError("NOT_FOUND", `Model not found: ${sanitizeForMessage(name)}`, { param: "model" });
 }

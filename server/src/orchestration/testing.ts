@@ -10,7 +10,12 @@ import {
 import type { ShapePreset } from "../control/deployment-shapes/service.ts";
 import { deploymentRoutes } from "../control/deployments/routes.ts";
 import { createDeployments, type Deployments, type Workload } from "../control/deployments/service.ts";
-import type { DeployableModel, ModelCatalog, ModelEntry } from "../control/models/service.ts";
+import {
+  type DeployableModel,
+  type ModelCatalog,
+  type ModelEntry,
+  modelNotFound,
+} from "../control/models/service.ts";
 import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { fixtureKind } from "../fleet/launchers/fixture-kind.ts";
 import { type ProcessExit, processExit } from "../fleet/launchers/process-exit.ts";
@@ -227,15 +232,14 @@ export class FakeModels {
 function fakeLibrary(): ModelCatalog {
   const served = { id: SERVED, object: "model", created: 0, owned_by: "fireworks" } as ModelEntry;
   const names = [SERVED, "fireworks/served", "gpt"];
-  const missing = (name: string) => new AppError("NOT_FOUND", `Model not found: ${name}`, { param: "model" });
   return {
     resolve(name) {
-      if (!names.includes(name)) throw missing(name);
+      if (!names.includes(name)) throw modelNotFound(name);
       return { model: { name: SERVED } as never, requestedName: name, fallbackUsed: false };
     },
     list: () => [served],
     get(name) {
-      if (!names.includes(name)) throw missing(name);
+      if (!names.includes(name)) throw modelNotFound(name);
       return served;
     },
     serverless: () => [],

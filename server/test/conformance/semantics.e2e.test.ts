@@ -44,17 +44,17 @@ async function chat(extra: object = {}): Promise<HttpResponse> {
 const textOf = (response: HttpResponse): string => response.json.choices[0].text;
 
 describe("usage", () => {
-  test("is on the finish chunk of a stream and on no other", async () => {
+  test("is on the finish chunk of a stream and null on every other", async () => {
     const { chunks } = await stream(hearth, CHAT, chatBody());
     const last = chunks.at(-1);
     expect(last.choices[0].finish_reason).toMatch(/^(stop|length)$/);
     expect(last.usage.total_tokens).toBe(last.usage.prompt_tokens + last.usage.completion_tokens);
-    expect(chunks.slice(0, -1).filter((chunk) => "usage" in chunk)).toEqual([]);
+    expect(chunks.slice(0, -1).map((chunk) => chunk.usage)).toEqual(chunks.slice(1).map(() => null));
   });
 
   test("is on the last finish chunk of a stream with several choices", async () => {
     const { chunks } = await stream(hearth, CHAT, chatBody({ n: 2 }));
-    expect(chunks.filter((chunk) => chunk.usage !== undefined)).toEqual([chunks.at(-1)]);
+    expect(chunks.filter((chunk) => chunk.usage !== null)).toEqual([chunks.at(-1)]);
     expect(chunks.at(-1).choices[0].finish_reason).not.toBeNull();
   });
 

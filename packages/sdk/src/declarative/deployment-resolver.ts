@@ -1,5 +1,11 @@
 import type { Fireworks } from "../client/client.ts";
-import { ConflictError, FireworksError, InputError, NotFoundError } from "../client/errors.ts";
+import {
+  ConflictError,
+  FailedPreconditionError,
+  FireworksError,
+  InputError,
+  NotFoundError,
+} from "../client/errors.ts";
 import { idOf } from "../client/names.ts";
 import { containsFields } from "../client/operation-client.ts";
 import type * as types from "../generated/types.ts";
@@ -232,7 +238,8 @@ export class DeploymentResolver {
     const loaded =
       (await this.#loadedOn(location.model, name)) ??
       (await this.#client.deployedModels.create(request, this.#call()).catch(async (error: unknown) => {
-        const other = error instanceof ConflictError ? await this.#loadedOn(location.model, name) : null;
+        const other =
+          error instanceof FailedPreconditionError ? await this.#loadedOn(location.model, name) : null;
         if (other === null) throw error;
         return other;
       }));

@@ -5,6 +5,7 @@ import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import { notFound } from "../accounts/service.ts";
 import { immutableError } from "./access.ts";
+import { newFileId } from "./files.ts";
 import { type DatasetRef, parseDatasetReference } from "./names.ts";
 import { VALIDATION_LIMITS, type ValidationReport } from "./rows/validator.ts";
 import { DatasetBody, type OriginField } from "./schema.ts";
@@ -163,6 +164,11 @@ export function applyPatch(
     if (row.state === "READY") throw immutableError(row, field);
   }
   return parseFields(patched, row.accountId, "");
+}
+
+/** The columns that begin a check of the rows, or begin a running check anew. */
+export function checkingColumns(): Pick<DatasetRow, "checkId" | "statusCode" | "statusMessage"> {
+  return { checkId: newFileId(), statusCode: "OK", statusMessage: "The rows are being checked." };
 }
 
 /** The columns that make a dataset READY after its rows passed the check. */

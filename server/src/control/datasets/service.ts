@@ -3,7 +3,7 @@ import { checkNewId } from "../../lib/resource-ids.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
 import { getReadableDataset, getWritableDataset, requireSameDataset } from "./access.ts";
 import { downloadUrls } from "./downloads.ts";
-import { applyPatch, newDatasetRow, parseFields, parseOrigin } from "./fields.ts";
+import { applyPatch, checkingColumns, newDatasetRow, parseFields, parseOrigin } from "./fields.ts";
 import { blobPrefix } from "./files.ts";
 import { alreadyExists, createFiltered, splitDataset } from "./filter-split.ts";
 import { createGarbageCollector } from "./garbage-collector.ts";
@@ -81,7 +81,10 @@ export function createDatasets(options: DatasetsServiceDeps): Datasets {
       const changed = await store.change(request.dataset, (row) => {
         requireSameDataset(authorized, row);
         const fields = applyPatch(row, request.body, request.updateMask);
-        return { ...row, ...fields, updateTime: new Date(clock.now()) };
+        const updateTime = new Date(clock.now());
+        // The running check may have read the old fields.
+        const check = row.checkId === null ? {} : checkingColumns();
+        return { ...row, ...fields, ...check, updateTime };
       });
       requireSameDataset(authorized, changed);
       return view(changed);

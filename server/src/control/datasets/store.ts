@@ -1,5 +1,5 @@
 import { and, eq, inArray, lt, sql } from "drizzle-orm";
-import type { Database } from "../../platform/db/database.ts";
+import type { Database, Transaction } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { addWork } from "../../platform/reconcile/reconciler.ts";
 import type { DatasetRef } from "./names.ts";
@@ -23,17 +23,16 @@ export interface DatasetStore {
   list(query: ListQuery, accountId: string): Promise<Page<DatasetRow>>;
   /**
    * Locks the row, replaces it by the result of `change` and returns the new row; null when there is no such dataset.
-   * An error of `change` rolls the transaction back.
+   * A new `checkId` schedules a check of the rows. An error of `change` rolls the transaction back.
    */
   change(
     ref: DatasetRef,
     change: (row: DatasetRow) => Omit<DatasetRow, "revision">,
   ): Promise<DatasetRow | null>;
   /**
-   * Like `change`, and schedules a check of the rows. When `change` returns null, nothing happens and the result is the
-   * current row.
+   * Like `change`. When `change` returns null, nothing happens and the result is the current row.
    */
-  startCheck(ref: DatasetRef, change: (row: DatasetRow) => DatasetRow | null): Promise<DatasetRow | null>;
+  changeIf(ref: DatasetRef, change: (row: DatasetRow) => DatasetRow | null): Promise<DatasetRow | null>;
   /**
    * Deletes the row, unless `check` throws, and adds the dataset to the garbage.
    * @returns the deleted row; null when there is no such dataset
@@ -56,6 +55,19 @@ export function datasetStore(
 ): DatasetStore {
   const list = datasetListing(db, tokenSecret);
   const is = ({ accountId, id }: DatasetRef) => and(eq(datasets.accountId, accountId), eq(datasets.id, id));
+
+  /** Replaces a row that the transaction has locked. */
+  async function replace(
+    tx: Transaction,
+    row: DatasetRow,
+    changed: Omit<DatasetRow, "revision">,
+  ): Promise<DatasetRow> {
+    const next = { ...changed, revision: row.revision + 1 };
+    await tx.update(datasets).set(next).where(is(row));
+    const startsCheck = next.checkId !== null && next.checkId !== row.checkId;
+    if (startsCheck) await addWork(tx, CHECK_WORK, [next.uid], now());
+    return next;
+  }
 
   return {
     async insert(rows) {
@@ -94,20 +106,14 @@ export function datasetStore(
     change: (ref, change) =>
       db.transaction(async (tx) => {
         const [row] = await tx.select().from(datasets).where(is(ref)).for("update");
-        if (row === undefined) return null;
-        const next = { ...change(row), revision: row.revision + 1 };
-        await tx.update(datasets).set(next).where(is(ref));
-        return next;
+        return row === undefined ? null : replace(tx, row, change(row));
       }),
-    startCheck: (ref, change) =>
+    changeIf: (ref, change) =>
       db.transaction(async (tx) => {
         const [row] = await tx.select().from(datasets).where(is(ref)).for("update");
-        const changed = row === undefined ? null : change(row);
-        if (changed === null) return row ?? null;
-        const next = { ...changed, revision: changed.revision + 1 };
-        await tx.update(datasets).set(next).where(is(ref));
-        await addWork(tx, CHECK_WORK, [next.uid], now());
-        return next;
+        if (row === undefined) return null;
+        const changed = change(row);
+        return changed === null ? row : replace(tx, row, changed);
       }),
     delete: (ref, since, check) =>
       db.transaction(async (tx) => {

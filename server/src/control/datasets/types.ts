@@ -52,7 +52,9 @@ export interface Datasets {
   /** @throws AppError FAILED_PRECONDITION while a job needs the dataset. */
   delete(request: DatasetRequest): Promise<void>;
   /**
-   * Stores a file of at most 150 MB. A file of the same name is replaced.
+   * Stores a file of at most 150 MB and begins the check of the rows, which makes the dataset READY or leaves its error in
+   * `status`. A file of the same name is replaced. While files that were declared for signed URLs are missing, no check
+   * begins.
    * @param request.open reads the form; called only when the file will be accepted
    * @throws AppError BAD_REQUEST; PAYLOAD_TOO_LARGE; FAILED_PRECONDITION when READY.
    */

@@ -3,8 +3,8 @@ import type { Database } from "../../platform/db/database.ts";
 import { Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { getWritableDataset, requireSameDataset } from "./access.ts";
-import { readyColumns } from "./fields.ts";
-import { blobPrefix, newFileId } from "./files.ts";
+import { checkingColumns, readyColumns } from "./fields.ts";
+import { blobPrefix } from "./files.ts";
 import { MAX_RUNNING } from "./rows/row-check-pool.ts";
 import type { ValidationReport } from "./rows/validator.ts";
 import { CHECK_WORK, type DatasetRow } from "./store.ts";
@@ -17,7 +17,6 @@ const WAIT_MS = 20_000;
 const POLL_MS = 1_000;
 /** A check is retried until it has failed this many times through faults of the platform. */
 const MAX_FAILURES = 5;
-const CHECKING = "The rows are being checked.";
 
 /**
  * Checks uploads, one check of a dataset at a time. A check is a row of background work: it goes on when no request
@@ -63,24 +62,20 @@ export class UploadValidator {
     }
     // Throws for missing files now: the check itself would report them only later.
     if (authorized.checkId === null) await planMoves(blobs, authorized);
-    const checkId = newFileId();
-    const row = await store.startCheck(request.dataset, (current) => {
+    const row = await store.changeIf(request.dataset, (current) => {
       requireSameDataset(authorized, current);
       if (current.checkId !== null || current.state === "READY") return null;
-      return {
-        ...current,
-        checkId,
-        statusCode: "OK",
-        statusMessage: CHECKING,
-        updateTime: new Date(clock.now()),
-      };
+      return { ...current, ...checkingColumns(), updateTime: new Date(clock.now()) };
     });
     requireSameDataset(authorized, row);
-    if (row.checkId !== null) await this.#waitForResult(row, row.checkId);
+    if (row.checkId !== null) await this.#waitForResult(row);
   }
 
-  /** Returns when the check ends, or after `WAIT_MS`. @throws AppError with the error of the check. */
-  async #waitForResult(before: DatasetRow, checkId: string): Promise<void> {
+  /**
+   * Returns when the check ends, or after `WAIT_MS`. Follows a check that a change begins anew.
+   * @throws AppError with the error of the check.
+   */
+  async #waitForResult(before: DatasetRow): Promise<void> {
     const { store, clock } = this.#deps;
     for (const untilMs = clock.now() + WAIT_MS; clock.now() < untilMs; ) {
       // Registers before it reads the row: a check that ends in between would wake nobody.
@@ -88,7 +83,7 @@ export class UploadValidator {
       try {
         const row = await store.get(before);
         requireSameDataset(before, row);
-        if (row.checkId !== checkId) {
+        if (row.checkId === null) {
           if (row.statusCode === "OK") return;
           throw new AppError(errorCode(row.statusCode), row.statusMessage);
         }

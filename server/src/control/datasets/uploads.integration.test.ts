@@ -114,20 +114,65 @@ describe("a file in a multipart form", () => {
     });
   });
 
-  test.each([
-    "../../etc/passwd.jsonl",
-    "/etc/x.jsonl",
-    "a\\\\b.jsonl",
-    "..",
-    ".hidden.jsonl",
-    "data.csv",
-    "",
-  ])("with the name %j is refused", async (name) => {
-    const id = await newDataset();
-    const answer = await send(`${ROOT}/${id}:upload`, FORM, form(filePart(name)));
-    expect(answer.status).toBe(400);
-    expect(JSON.stringify(answer.body.details)).toContain("file");
+  test.each(["../../etc/passwd.jsonl", "/etc/x.jsonl", "a\\\\b.jsonl", "..", ".hidden.jsonl", "data.csv"])(
+    "with the name %j is refused",
+    async (name) => {
+      const id = await newDataset();
+      const answer = await send(`${ROOT}/${id}:upload`, FORM, form(filePart(name)));
+      expect(answer.status).toBe(400);
+      expect(JSON.stringify(answer.body.details)).toContain("file");
+    },
+  );
+
+  test("makes the dataset READY by itself, or leaves the reason in its status", async () => {
+    const good = await newDataset();
+    await setup.upload(good, jsonl(chatRows(3)));
+    await expect.poll(async () => (await get(good)).state).toBe("READY");
+    expect(await get(good)).toMatchObject({ exampleCount: "3", format: "CHAT", status: { code: "OK" } });
+    const bad = await newDataset();
+    await setup.upload(bad, "nope");
+    await expect.poll(async () => (await get(bad)).status.code).toBe("INVALID_ARGUMENT");
+    expect(await get(bad)).toMatchObject({
+      state: "UPLOADING",
+      status: { message: expect.stringContaining("train.jsonl, line 1") },
+    });
+    await setup.upload(bad, jsonl(chatRows(4)));
+    await expect.poll(async () => (await get(bad)).state).toBe("READY");
+    expect(await get(bad)).toMatchObject({ exampleCount: "4", status: { code: "OK", message: "" } });
   });
+
+  test("begins no check while files that were declared for signed URLs are missing", async () => {
+    const id = await newDataset();
+    const content = jsonl(chatRows(3));
+    const sizes = { filenameToSize: { "signed.jsonl": content.length } };
+    const { body } = await setup.call("POST", `${ROOT}/${id}:getUploadEndpoint`, sizes);
+    await setup.upload(id, content);
+    expect(await get(id)).toMatchObject({ state: "UPLOADING", status: { code: "OK", message: "" } });
+    expect(await setup.put(body.filenameToSignedUrls["signed.jsonl"], content)).toBe(200);
+    expect((await validate(id)).status).toBe(200);
+    expect(await get(id)).toMatchObject({ state: "READY", exampleCount: "6" });
+  });
+
+  test("after which the dataset is READY is followed by no further file, and the refusal says what to do", async () => {
+    const id = await newDataset();
+    await setup.upload(id, jsonl(chatRows(3)));
+    await expect.poll(async () => (await get(id)).state).toBe("READY");
+    const refused = await setup.upload(id, jsonl(chatRows(3)), "more.jsonl");
+    expect(refused).toMatchObject({ status: 400, body: { code: 9 } });
+    expect(refused.body.message).toContain(":getUploadEndpoint");
+    expect((await get(id)).exampleCount).toBe("3");
+  });
+
+  test.each(['name="file"', 'name="file"; filename=""', 'name="file"; filename="upload"'])(
+    "without a name of its own, %s, is named after the dataset",
+    async (disposition) => {
+      const id = await newDataset();
+      const part = `${disposition}\r\n\r\n${jsonl(chatRows(3))}`;
+      const answer = await send(`${ROOT}/${id}:upload`, FORM, form(part));
+      expect(answer).toMatchObject({ status: 200, body: { filename: `${id}.jsonl` } });
+      await expect.poll(async () => (await get(id)).state).toBe("READY");
+    },
+  );
 
   test("replaces a file of the same name", async () => {
     const id = await newDataset();
@@ -345,30 +390,43 @@ describe("a check", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
-  test("does not make a dataset READY that changed meanwhile", async () => {
+  test("begins anew when a file or a field changes meanwhile, and a waiting request gets the last result", async () => {
     const id = await newDataset();
-    const replace = (): Promise<TestResponse> => setup.upload(id, jsonl(chatRows(4)));
+    beforeRead = () => setup.upload(id, jsonl(chatRows(4)));
     await setup.upload(id, jsonl(chatRows(3)));
-    beforeRead = replace;
-    expect(await validate(id)).toMatchObject({ status: 409, body: { code: 10 } });
-    afterRead = replace;
-    expect(await validate(id)).toMatchObject({ status: 409, body: { code: 10 } });
-    expect((await get(id)).state).toBe("UPLOADING");
-    afterRead = () => setup.call("DELETE", `${ROOT}/${id}`);
-    expect(await validate(id)).toMatchObject({ status: 404, body: { code: 5 } });
-    await setup.uploaded(id, chatRows(5));
     expect((await validate(id)).status).toBe(200);
-    expect((await get(id)).exampleCount).toBe("5");
+    expect(await get(id)).toMatchObject({ state: "READY", exampleCount: "4" });
+    const other = await newDataset();
+    afterRead = () => setup.call("PATCH", `${ROOT}/${other}`, { format: "COMPLETION" });
+    await setup.upload(other, jsonl(chatRows(3)));
+    expect((await validate(other)).body.message).toContain("a dataset of the format COMPLETION can't hold");
+    expect((await get(other)).state).toBe("UPLOADING");
+  });
+
+  test("ends with 409 when a file for a signed URL is declared meanwhile, and with 404 when the dataset is deleted", async () => {
+    const id = await newDataset();
+    const sizes = { filenameToSize: { "more.jsonl": 5 } };
+    afterRead = () => setup.call("POST", `${ROOT}/${id}:getUploadEndpoint`, sizes);
+    await setup.upload(id, jsonl(chatRows(3)));
+    await expect.poll(async () => (await get(id)).status.code).toBe("ABORTED");
+    expect((await get(id)).state).toBe("UPLOADING");
+    const deleted = await newDataset();
+    afterRead = () => setup.call("DELETE", `${ROOT}/${deleted}`);
+    await setup.upload(deleted, jsonl(chatRows(3)));
+    expect(await validate(deleted)).toMatchObject({ status: 404, body: { code: 5 } });
+    await setup.uploaded(deleted, chatRows(5));
+    expect((await validate(deleted)).status).toBe(200);
+    expect((await get(deleted)).exampleCount).toBe("5");
   });
 
   test("that takes long goes on after its request returns, and a repeated request waits for it", async () => {
     const id = await newDataset();
-    await setup.upload(id, jsonl(chatRows(3)));
     let read = (): void => {};
     beforeRead = () =>
       new Promise<void>((resolve) => {
         read = resolve;
       });
+    await setup.upload(id, jsonl(chatRows(3)));
     // A waiting request reads the row once a second of the fake clock, and returns after 20 seconds.
     const time = setInterval(() => setup.clock.advance(1_000), 10);
     expect(await validate(id)).toEqual({ status: 200, body: {} });
@@ -392,7 +450,6 @@ describe("a check", () => {
 
 test("a check is continued by another process when its process dies", async () => {
   const id = await newDataset();
-  await setup.upload(id, jsonl(chatRows(3)));
   await setup.datasets.close();
   let end = (): void => {};
   // The clock of the first process stands still, so it no longer renews its lease on the work.
@@ -408,7 +465,7 @@ test("a check is continued by another process when its process dies", async () =
     }));
     void datasets.start();
   });
-  await validate(id);
+  await setup.upload(id, jsonl(chatRows(3)));
   const gone = await stuck;
   setup.clock.advance(60_000);
   const other = setup.anotherProcess(setup.clock);

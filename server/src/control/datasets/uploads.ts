@@ -2,6 +2,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { parseMask } from "../../lib/field-mask.ts";
 import { sanitizeForMessage } from "../../lib/field-names.ts";
 import { getWritableDataset, immutableError, requireSameDataset } from "./access.ts";
+import { checkingColumns } from "./fields.ts";
 import {
   checkFileName,
   checkFileSize,
@@ -18,8 +19,11 @@ import type { DatasetRow } from "./store.ts";
 import type { DatasetFile } from "./table.ts";
 import type { DatasetOperationDeps, DatasetRequest, FormFile } from "./types.ts";
 
+/** Names that HTTP clients give to bytes without a name. */
+const UNNAMED: ReadonlySet<string> = new Set(["", "upload", "blob"]);
+
 /**
- * Stores a file of a multipart form. A file of the same name is replaced.
+ * Stores a file of a multipart form and begins the check of the rows. A file of the same name is replaced.
  * @param request.open reads the form; called only when the dataset accepts files
  */
 export async function uploadFile(
@@ -28,8 +32,9 @@ export async function uploadFile(
 ): Promise<UploadedFile> {
   const { blobs, clock } = deps;
   const row = await getWritableDataset(deps, request);
-  if (row.state === "READY") throw immutableError(row, "file");
-  const { filename, content } = await request.open().catch(tooLarge);
+  if (row.state === "READY") throw noFurtherFile(row);
+  const { filename: given, content } = await request.open().catch(tooLarge);
+  const filename = UNNAMED.has(given) ? `${row.id}.jsonl` : given;
   checkFileName("file", filename);
   // Refuses one file too many before its content is read.
   withFiles("file", row, { [filename]: storedFile("", 0) });
@@ -37,7 +42,8 @@ export async function uploadFile(
   const key = fileKey(row, blobId);
   const { sizeBytes } = await blobs.write(key, content, { maxBytes: MAX_FORM_FILE_BYTES }).catch(tooLarge);
   try {
-    await addFiles({ deps, row, field: "file", files: { [filename]: storedFile(blobId, sizeBytes) } });
+    const files = { [filename]: storedFile(blobId, sizeBytes) };
+    await addFiles({ deps, row, field: "file", files, startCheck: true });
   } catch (error) {
     await blobs.delete(key);
     throw error;
@@ -50,6 +56,13 @@ export async function uploadFile(
     filename,
     purpose: "fine-tune",
   };
+}
+
+/** The first file of a form makes a dataset READY, so that a client with several files learns the other way. */
+function noFurtherFile(row: DatasetRow): AppError {
+  const { message } = immutableError(row, "file");
+  const advice = "A dataset of several files declares them all with :getUploadEndpoint.";
+  return new AppError("FAILED_PRECONDITION", `${message} ${advice}`, { param: "file" });
 }
 
 function tooLarge(error: unknown): never {
@@ -97,15 +110,20 @@ async function addFiles(options: {
   /** The field of the request that errors name. */
   field: string;
   files: Record<string, DatasetFile>;
+  /** Begins the check of the rows if all files are there. */
+  startCheck?: true;
 }): Promise<void> {
-  const { row, field, files } = options;
+  const { row, field, files, startCheck = false } = options;
   const { store, blobs, clock } = options.deps;
   let replaced: DatasetFile[] = [];
   const changed = await store.change(row, (current) => {
     requireSameDataset(row, current);
-    if (current.state === "READY") throw immutableError(current, field);
+    if (current.state === "READY") throw startCheck ? noFurtherFile(current) : immutableError(current, field);
     replaced = Object.keys(files).flatMap((name) => current.files[name] ?? []);
-    return { ...current, files: withFiles(field, current, files), updateTime: new Date(clock.now()) };
+    const all = withFiles(field, current, files);
+    const isComplete = Object.values(all).every(({ blobId }) => blobId !== null);
+    const check = startCheck && isComplete ? checkingColumns() : {};
+    return { ...current, ...check, files: all, updateTime: new Date(clock.now()) };
   });
   requireSameDataset(row, changed);
   for (const { uploadId, blobId } of replaced) {

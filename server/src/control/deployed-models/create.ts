@@ -37,8 +37,8 @@ type LoadTarget = Pick<
 
 /**
  * Loads a model onto a deployment of the account, or a LoRA addon onto the serverless deployment of its base model.
- * @throws AppError BAD_REQUEST naming the field, NOT_FOUND, FAILED_PRECONDITION, ALREADY_EXISTS, RATE_LIMIT_EXCEEDED at
- * the limits.
+ * @throws AppError BAD_REQUEST naming the field, NOT_FOUND, FAILED_PRECONDITION (also for what is loaded there already),
+ * RATE_LIMIT_EXCEEDED at the limits.
  */
 export async function createDeployedModel(
   context: CreateDeployedModelDeps,
@@ -62,7 +62,8 @@ export async function createDeployedModel(
     case "done":
       return row;
     case "taken":
-      throw new AppError("ALREADY_EXISTS", `${row.model} is loaded on ${row.deployment} already.`, {
+      // Clients take this code, and no other, for a load that has nothing left to do.
+      throw new AppError("FAILED_PRECONDITION", `${row.model} is loaded on ${row.deployment} already.`, {
         param: "model",
       });
     case "account full":

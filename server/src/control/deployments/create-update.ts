@@ -18,7 +18,7 @@ import {
   withModelDefaults,
 } from "./model-compatibility.ts";
 import { titleOf } from "./names.ts";
-import { placementView, regionOf } from "./placement.ts";
+import { isPlaced, isSet, placementView, regionOf } from "./placement.ts";
 import {
   type CreateQuery,
   DeploymentBody,
@@ -254,9 +254,9 @@ function restoreImmutableFields(
   if (modelNameOf("baseModel", baseModel, row.accountId) !== row.baseModel) {
     throw badRequest("baseModel", "baseModel can't be changed; create another deployment.");
   }
-  const isSamePlace = isDeepStrictEqual(placement ?? placementView(row), placementView(row));
+  const isSamePlace = !isPlaced(placement) || isDeepStrictEqual(placement, placementView(row));
   if (!isSamePlace) throw badRequest("placement", "placement can't be changed; create another deployment.");
-  if (region !== undefined && region !== regionOf(row.spec, hostRegion)) {
+  if (isSet(region) && region !== regionOf(row.spec, hostRegion)) {
     throw badRequest("region", "region can't be changed; create another deployment.");
   }
   const { placement: storedPlacement, region: storedRegion } = row.spec;

@@ -544,6 +544,15 @@ describe("update", () => {
     refused(await as(alice, "PATCH", path(id), { baseModel: SERVED }), "baseModel");
     refused(await as(alice, "PATCH", path(id), { placement: { region: "US_IOWA_1" } }), "placement");
     refused(await as(alice, "PATCH", path(id), { region: "US_IOWA_1" }), "region");
+    for (const zero of [
+      { region: "REGION_UNSPECIFIED" },
+      { placement: {} },
+      { placement: { region: "REGION_UNSPECIFIED" } },
+      { placement: { multiRegion: "MULTI_REGION_UNSPECIFIED" } },
+    ]) {
+      const same = await as(alice, "PATCH", path(id), zero);
+      expect(same.status, same.text).toBe(200);
+    }
     expect((await as(alice, "PATCH", path(id), { baseModel: LIBRARY, region: "EU_PARIS_1" })).status).toBe(
       200,
     );
@@ -672,14 +681,17 @@ describe("scale", () => {
     await as(alice, "PATCH", path(id, ":scale"), { replicaCount: 0 });
     await test.settle();
     expect(await get(id)).toMatchObject({ state: "READY", replicaCount: 0 });
+    await as(alice, "PATCH", path(id, ":scale"), { replica_count: 2 });
+    expect(test.fleet.specs.get(nameOf(id))?.fixedReplicas).toBe(2);
+    await as(alice, "PATCH", path(id, ":scale"), {});
+    expect(test.fleet.specs.get(nameOf(id))?.fixedReplicas).toBe(0);
     await as(alice, "PATCH", path(id), { maxReplicaCount: 2 });
     expect(test.fleet.specs.get(nameOf(id))).toMatchObject({ fixedReplicas: null, maxReplicas: 2 });
   });
 
-  it("refuses a number above the upper bound, and a missing one", async () => {
+  it("refuses a number above the upper bound and a negative one", async () => {
     const { id } = await ready();
     refused(await as(alice, "PATCH", path(id, ":scale"), { replicaCount: 2 }), "replicaCount");
-    refused(await as(alice, "PATCH", path(id, ":scale"), {}), "replicaCount");
     refused(await as(alice, "PATCH", path(id, ":scale"), { replicaCount: -1 }), "replicaCount");
   });
 });

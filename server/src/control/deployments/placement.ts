@@ -50,6 +50,13 @@ export function placementView({ spec }: { spec: StoredSpec }): NonNullable<Deplo
   return spec.region === undefined ? { multiRegion: "GLOBAL" } : { region: spec.region };
 }
 
-function isSet(region: string | undefined): boolean {
+/** False for a placement that is absent, or whose fields have their zero values. */
+export function isPlaced(placement: DeploymentBody["placement"]): boolean {
+  const { region, multiRegion = "MULTI_REGION_UNSPECIFIED", regions = [] } = placement ?? {};
+  return isSet(region) || multiRegion !== "MULTI_REGION_UNSPECIFIED" || regions.length > 0;
+}
+
+/** False for a region that is absent or REGION_UNSPECIFIED. */
+export function isSet(region: string | undefined): boolean {
   return region !== undefined && region !== "REGION_UNSPECIFIED";
 }

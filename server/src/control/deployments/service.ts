@@ -291,10 +291,9 @@ async function scale(
   principal: Principal,
   accountId: string,
   id: string,
-  { replicaCount }: ScaleBody,
+  { replicaCount = 0 }: ScaleBody,
 ): Promise<void> {
   const found = await findDeployment(context, principal, accountId, id, "write");
-  if (replicaCount === undefined) throw badRequest("replicaCount", "replicaCount is required.");
   await changeDeployment(context, found, (row, now) => {
     assertNotDeleted(row);
     const { min, max } = replicaBounds(row.spec);

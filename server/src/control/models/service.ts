@@ -36,6 +36,7 @@ export {
   createModelCatalog,
   type ModelCatalog,
   type ModelCatalogOptions,
+  modelNotFound,
   type ResolvedModel,
 } from "./catalog/model-catalog.ts";
 export type {

@@ -48,5 +48,6 @@ export function capabilitiesOf({ nativeApi, canRewind, loras }: EngineFacilities
       json: false,
     }),
     exactUsageOnAbort: true,
+    earlyFirstDelta: true,
   };
 }

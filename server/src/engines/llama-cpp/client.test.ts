@@ -7,7 +7,13 @@ import type { FromWorker, ToWorker } from "./protocol.ts";
 import { textRequest } from "./testing.ts";
 
 const model = { contextLength: 100, chatTemplate: null, bosToken: "", eosToken: "" };
-const capabilities = { rendersChat: false, sampling: [], features: [], exactUsageOnAbort: true };
+const capabilities = {
+  rendersChat: false,
+  sampling: [],
+  features: [],
+  exactUsageOnAbort: true,
+  earlyFirstDelta: true,
+};
 
 /** A channel whose other end is the test. */
 function setUp() {

@@ -78,5 +78,6 @@ export function capabilitiesOf(dialect: Dialect, names: readonly string[]): Engi
       plainText: false,
     }),
     exactUsageOnAbort: false,
+    earlyFirstDelta: false,
   };
 }

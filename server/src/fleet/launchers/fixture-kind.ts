@@ -29,7 +29,13 @@ export const fixtureKind: ProcessEngineKind<FixtureOptions> = {
 
 class FixtureEngine implements TextEngine {
   readonly generation: GenerationEngine = this;
-  readonly capabilities = { rendersChat: false, sampling: [], features: [], exactUsageOnAbort: false };
+  readonly capabilities = {
+    rendersChat: false,
+    sampling: [],
+    features: [],
+    exactUsageOnAbort: false,
+    earlyFirstDelta: true,
+  };
   readonly model;
   readonly loaded: Promise<void>;
   readonly #channel: EngineChannel;

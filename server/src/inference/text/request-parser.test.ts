@@ -106,6 +106,20 @@ describe("a request body", () => {
     expect(toEngineSampling(body)).toEqual({ topK: 5, minP: 0.1 });
   });
 
+  test.each<[object, string]>([
+    [{ enable_search: true }, "field: 'enable_search', value: true"],
+    [{ thinking_budget: 12.5 }, "field: 'thinking_budget', value: 12.5"],
+    [{ unheard_of: null }, "field: 'unheard_of', value: null"],
+    [{ api_key: "fw_secret" }, "field: 'api_key', value: '…'"],
+    [{ safety: { level: "none" } }, "field: 'safety', value: {…}"],
+    [{ plugins: [], n: 1 }, "field: 'plugins', value: []"],
+    [{ stream_options: { chunk: 5 } }, "field: 'stream_options.chunk', value: 5"],
+    [{ messages: [{ role: "user", content: "a", extra: ["x"] }] }, "field: 'messages[0].extra', value: […]"],
+  ])("with the unknown field of %j is refused in the words that clients look for", (extra, words) => {
+    const { message } = refusalOf(() => parseChatCompletionRequest(chat(extra)));
+    expect(message).toBe(`Extra inputs are not permitted, ${words}`);
+  });
+
   test("with control characters in a field name is refused without echoing them", () => {
     const refusal = refusalOf(() => parseChatCompletionRequest(chat({ "a\u0000\u001b[31mb": 1 })));
     expect(refusal.message).not.toMatch(/[\u0000-\u001f]/);

@@ -30,9 +30,9 @@ export interface CompletedChoice {
   extras: ChoiceExtras;
 }
 
-/** Members after the choices. With `usage` undefined the member is left out; with null it is written as null. */
+/** Members after the choices. */
 export interface ResponseTail {
-  usage?: EngineUsage | null | undefined;
+  usage: EngineUsage | null;
   /** JSON text. */
   perfMetrics?: string | undefined;
 }
@@ -89,7 +89,7 @@ export function headJson(head: ResponseHead, object: string): string {
 /** A whole response or one chunk. `choices` are the array's elements as JSON text. */
 export function objectJson(head: ResponseHead, object: string, choices: string, tail: ResponseTail): string {
   const { usage, perfMetrics } = tail;
-  const usageMember = usage === undefined ? "" : `,"usage":${usage === null ? "null" : usageJson(usage)}`;
+  const usageMember = `,"usage":${usage === null ? "null" : usageJson(usage)}`;
   const perfMember = perfMetrics === undefined ? "" : `,"perf_metrics":${perfMetrics}`;
   return `{${headJson(head, object)},"choices":[${choices}]${usageMember}${perfMember}}`;
 }

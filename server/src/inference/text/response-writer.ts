@@ -29,6 +29,7 @@ export class ResponseWriter<Body extends TextParameters> {
   readonly #head: ResponseHead;
   readonly #options: ResponseOptions;
   readonly #choices: ChoiceOutput[] = [];
+  readonly #knowsFirstToken: boolean;
   /** The choice whose finish is not written yet: the last finish carries the usage, so each waits for the next event. */
   #pendingFinish: number | null = null;
 
@@ -39,6 +40,7 @@ export class ResponseWriter<Body extends TextParameters> {
     this.#record = record;
     this.#plan = plan;
     this.#options = toResponseOptions(body);
+    this.#knowsFirstToken = body.stream === true || request.replica.capabilities.earlyFirstDelta;
     this.#head = {
       id: serializer.idPrefix + target.id,
       created: Math.floor(record.startedAtMs / 1000),
@@ -67,7 +69,7 @@ export class ResponseWriter<Body extends TextParameters> {
         this.#request.sendJson(body, timingHeaders(record, usage.prediction));
         return;
       }
-      const hasUsageChunk = this.#chunkTail === USAGE_NULL;
+      const hasUsageChunk = this.#request.body.stream_options?.include_usage === true;
       this.#writePendingFinish(stream, hasUsageChunk ? USAGE_NULL : { usage, perfMetrics });
       if (hasUsageChunk) stream.send(this.#serializer.usageChunk(this.#head, { usage, perfMetrics }));
       stream.end();
@@ -126,7 +128,7 @@ export class ResponseWriter<Body extends TextParameters> {
     if (event.type === "delta") {
       // One token a delta until the engine gives its own count at the end.
       this.#record.completionTokens++;
-      this.#record.markFirstToken();
+      if (this.#knowsFirstToken) this.#record.markFirstToken();
       parts = choice.addText(event.text, event.tokens, event.as);
     } else if (event.type === "prompt") {
       parts = choice.addPrompt({ tokens: event.tokens, fragments: this.#plan.promptFragments });
@@ -155,11 +157,11 @@ export class ResponseWriter<Body extends TextParameters> {
     // A prompt that isn't echoed opens no stream, because the engine may still refuse the request with a status.
     if (event.type === "prompt" && parts.length === 0) return;
     const stream = this.#request.stream ?? (await this.#openStream());
-    this.#writePendingFinish(stream, this.#chunkTail);
+    this.#writePendingFinish(stream, USAGE_NULL);
     const choice = this.#choices[index] as ChoiceOutput;
     let extras = parts.length > 0 ? choice.takeExtras(false) : NO_EXTRAS;
     for (const part of parts) {
-      const chunk = this.#serializer.deltaChunk(this.#head, index, part, extras, this.#chunkTail);
+      const chunk = this.#serializer.deltaChunk(this.#head, index, part, extras, USAGE_NULL);
       if (chunk === null) continue;
       stream.send(chunk);
       extras = NO_EXTRAS;
@@ -175,15 +177,10 @@ export class ResponseWriter<Body extends TextParameters> {
     if (this.#request.stream !== null) return this.#request.stream;
     const stream = this.#request.openStream();
     for (let choice = 0; choice < this.#choices.length; choice++) {
-      const opening = this.#serializer.openingChunk(this.#head, choice, this.#chunkTail);
+      const opening = this.#serializer.openingChunk(this.#head, choice, USAGE_NULL);
       if (opening !== null) stream.send(opening);
     }
     return stream;
-  }
-
-  /** With `include_usage` every chunk has `usage: null` and an extra last one has the usage, as in OpenAI's API. */
-  get #chunkTail(): ResponseTail {
-    return this.#request.body.stream_options?.include_usage === true ? USAGE_NULL : NO_TAIL;
   }
 
   #writePendingFinish(stream: ResponseStream, tail: ResponseTail): void {
@@ -196,7 +193,10 @@ export class ResponseWriter<Body extends TextParameters> {
   }
 }
 
-const NO_TAIL: ResponseTail = {};
+/**
+ * The tail of every chunk but the one with the usage: the last finish, or with `include_usage` an extra chunk after it, as in
+ * OpenAI's API.
+ */
 const USAGE_NULL: ResponseTail = { usage: null };
 
 interface GenerationEnd {

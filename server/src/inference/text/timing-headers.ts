@@ -3,7 +3,10 @@ import type { RequestRecord } from "../pipeline/record.ts";
 
 const PREFIX = "fireworks-";
 
-/** Figures of a whole response as headers, names and values alternating. Durations are in seconds. */
+/**
+ * Figures of a whole response as headers, names and values alternating. Durations are in seconds. The time to the first
+ * token is left out when the engine gave tokens but not their times.
+ */
 export function timingHeaders(record: RequestRecord, prediction: EngineUsage["prediction"]): string[] {
   const totalMs = record.elapsedMs;
   const headers = [
@@ -11,11 +14,13 @@ export function timingHeaders(record: RequestRecord, prediction: EngineUsage["pr
     `${record.promptTokens}`,
     "fireworks-cached-prompt-tokens",
     `${record.cachedTokens}`,
-    "fireworks-server-time-to-first-token",
-    formatSeconds(record.timeToFirstTokenMs ?? totalMs),
     "fireworks-server-processing-time",
     formatSeconds(totalMs),
   ];
+  // A response without tokens was complete when its first token would have come.
+  const firstTokenMs = record.timeToFirstTokenMs ?? (record.completionTokens === 0 ? totalMs : null);
+  if (firstTokenMs !== null)
+    headers.push("fireworks-server-time-to-first-token", formatSeconds(firstTokenMs));
   if (prediction !== undefined) {
     const { acceptedTokens, rejectedTokens } = prediction;
     headers.push("fireworks-speculation-prompt-tokens", `${acceptedTokens + rejectedTokens}`);

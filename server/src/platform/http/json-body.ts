@@ -18,7 +18,7 @@ export interface JsonBodyOptions {
 const SMALL_BYTES = 64 * 1024;
 
 /**
- * Reads and parses a JSON body.
+ * Reads and parses a JSON body. The value of an empty body is undefined.
  * @param done gets the value and its JSON text, or an AppError: PAYLOAD_TOO_LARGE, also for more values than JsonSizeCounter
  * allows; UNAVAILABLE when the large bodies of all clients take too much memory; BAD_REQUEST for another media type, an encoded
  * body, bytes that are not UTF-8, malformed JSON, or an unpaired surrogate; REQUEST_TIMEOUT when the client disconnects; the
@@ -93,6 +93,10 @@ class BodyReader {
 
   #end(): void {
     if (this.#done === null) return;
+    if (this.#sizeBytes === 0) {
+      this.#settle(null, undefined);
+      return;
+    }
     const [only] = this.#chunks;
     try {
       const whole = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);

@@ -10,7 +10,7 @@ export interface MultipartUpload {
 }
 
 export interface UploadedFile {
-  /** As the client sent it: may hold a path, so never open a file by it. */
+  /** As the client sent it: may hold a path, so never open a file by it. Empty: the client gave none. */
   filename: string;
   /**
    * The bytes as they arrive. Iterating throws AppError PAYLOAD_TOO_LARGE, or BAD_REQUEST when the body ends early or has
@@ -38,12 +38,14 @@ export function multipartUpload(request: FastifyRequest, maxBytes: number): Mult
       const parts = request.parts({
         // Without this a path in the file's name would be cut off silently; the route has to refuse it.
         preservePath: true,
+        // Clients that send bytes from memory give no file name.
+        isPartAFile: (name, _type, filename) => name === "file" || filename !== undefined,
         limits: { files: 1, fields: 8, parts: 9, fieldSize: 1_000, headerPairs: 50, fileSize: maxBytes },
       });
       const { value: part, done } = await parts.next().catch(malformedForm);
       if (done) throw badRequest("file", "The request has no part with a file.");
       if (part.type !== "file" || part.fieldname !== "file") throw unexpectedPart(part.fieldname);
-      return { filename: part.filename, content: contentOf(part, parts, maxBytes) };
+      return { filename: part.filename ?? "", content: contentOf(part, parts, maxBytes) };
     },
   };
 }

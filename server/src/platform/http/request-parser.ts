@@ -17,7 +17,7 @@ interface SchemaNode {
 
 /**
  * Parses the bodies of a resource's requests. Output-only fields (`readOnly`) are dropped, 64-bit integers (`format:
- * "int64"`) may be numbers, and unknown fields are refused.
+ * "int64"`) may be numbers, names may be snake_case, and unknown fields are refused.
  * @param keepNull keeps nulls, which reset a field to its default in a PATCH; otherwise a null is treated as absent
  * @throws AppError BAD_REQUEST naming the field.
  */
@@ -53,7 +53,11 @@ function closeObjects(shape: SchemaNode): SchemaNode {
 function readValue(value: unknown, shape: SchemaNode | undefined, keepNull: boolean): unknown {
   if (Array.isArray(value)) return value.map((item) => readValue(item, shape?.items, keepNull));
   if (typeof value === "object" && value !== null) {
-    const entries = Object.entries(value).flatMap(([name, field]) => {
+    const names = new Set<string>();
+    const entries = Object.entries(value).flatMap(([given, field]) => {
+      const name = fieldName(shape, given);
+      if (names.has(name)) throw badRequest(name, `The field ${name} is given twice.`);
+      names.add(name);
       const inner = fieldSchema(shape, name);
       // An unknown field stays even if it is null, so that the schema refuses it.
       if (inner?.readOnly || (field === null && inner !== undefined && !keepNull)) return [];
@@ -64,6 +68,13 @@ function readValue(value: unknown, shape: SchemaNode | undefined, keepNull: bool
   if (typeof value === "number" && shape?.format === "int64" && Number.isSafeInteger(value))
     return String(value);
   return value;
+}
+
+/** The schema's name of a field: like protobuf's JSON parsers, this one takes `display_name` for `displayName`. */
+function fieldName({ properties }: SchemaNode = {}, given: string): string {
+  if (properties === undefined || Object.hasOwn(properties, given)) return given;
+  const name = toCamelCasePath(given);
+  return Object.hasOwn(properties, name) ? name : given;
 }
 
 function fieldSchema(shape: SchemaNode | undefined, name: string): SchemaNode | undefined {

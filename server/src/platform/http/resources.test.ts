@@ -49,6 +49,10 @@ beforeAll(async () => {
       if (authorization !== "Bearer key") throw new AppError("UNAUTHORIZED", "No.");
       return { accountId: "a" };
     },
+    findUnbuilt: (method, path) =>
+      ["GET /v1/accounts/a/plans", "POST /v1/audio/plans", `PUT ${THINGS}/t`].includes(`${method} ${path}`)
+        ? { operationId: "planThings", acceptsBareKey: path.includes("/audio/") }
+        : null,
     rawRoutes: [{ paths: ["/direct"], handle: (exchange) => exchange.json("{}", []) }],
     register: (app) => registerResources(app, routes()),
   });
@@ -131,6 +135,16 @@ function routes(): ResourceRoute[] {
         return {};
       },
     }),
+    defineRoute({
+      operationId: "deleteThing",
+      method: "DELETE",
+      whenSuspended: "allow",
+      path: "/v1/accounts/{account_id}/things/{thing_id}",
+      async handle(call) {
+        note(call);
+        return {};
+      },
+    }),
     defineUploadRoute({
       operationId: "uploadThing",
       method: "POST",
@@ -199,6 +213,15 @@ describe("a request reaches its route", () => {
     });
   });
 
+  test("with a body whose names are snake_case, but not the keys of its maps", async () => {
+    const fields = { display_name: "x", size_bytes: 5, labels: { snake_key: "v" } };
+    await call("POST", THINGS, fields);
+    const read = { displayName: "x", sizeBytes: "5", labels: { snake_key: "v" } };
+    expect(called.body).toEqual(read);
+    await call("PATCH", `${THINGS}/t`, { display_name: null });
+    expect(called.body).toEqual({ displayName: null });
+  });
+
   test("with the nulls of a PATCH, which reset fields to their defaults", async () => {
     await call("PATCH", `${THINGS}/t`, { displayName: null, name: null, nested: { count: null } });
     expect(called.body).toEqual({ displayName: null, nested: { count: null } });
@@ -208,6 +231,41 @@ describe("a request reaches its route", () => {
     const response = await call("POST", `${THINGS}/t:poke`, body);
     expect(response.status, response.text).toBe(200);
     expect(response.json).toEqual({});
+  });
+
+  test.each([
+    ["without a body", ""],
+    ["with an announced body of no bytes", "content-length: 0\r\n"],
+    ["with a chunked body of no bytes", "transfer-encoding: chunked\r\n", "0\r\n\r\n"],
+  ])("%s, although its content type announces JSON", async (_, framing, body = "") => {
+    for (const [method, path] of [
+      ["DELETE", `${THINGS}/t`],
+      ["POST", `${THINGS}/t:poke`],
+      ["POST", THINGS],
+      ["PATCH", `${THINGS}/t`],
+      ["GET", `${THINGS}/t`],
+    ]) {
+      const head = `${method} ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key\r\n`;
+      const request = `${head}content-type: application/json\r\n${framing}\r\n${body}`;
+      const reply = await rawResponse(target.port, [request]);
+      expect(reply.status, `${method} ${path}: ${reply.text}`).toBe(200);
+    }
+  });
+
+  test("without a body, although its content type announces a form", async () => {
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    expect((await call("POST", `${THINGS}/t:poke`, undefined, { headers })).status).toBe(200);
+  });
+
+  test.each<[string, unknown, Record<string, string>]>([
+    ["JSON", { force: true }, {}],
+    ["half an object", '{"force":', {}],
+    ["a form", "force=1", { "content-type": "application/x-www-form-urlencoded" }],
+    ["bytes", Buffer.alloc(100_000, 255), { "content-type": "application/octet-stream" }],
+  ])("of a DELETE whose body, %s, is ignored", async (_, body, headers) => {
+    const reply = await call("DELETE", `${THINGS}/t`, body, { headers });
+    expect(reply.status, reply.text).toBe(200);
+    expect(called.body).toEqual({});
   });
 
   test("if the colon before its verb is percent-encoded", async () => {
@@ -278,6 +336,8 @@ describe("a request is refused with the name of the field", () => {
     ["an integer beyond 53 bits that is a number", "POST", { sizeBytes: 2 ** 60 }, "sizeBytes"],
     ["a duplicate field", "POST", '{"displayName":"a","displayName":"b"}', "displayName"],
     ["a duplicate field, once escaped", "POST", '{"nested":{"count":1,"c\\u006funt":2}}', "count"],
+    ["a field by both of its names", "POST", '{"displayName":"a","display_name":"b"}', "displayName"],
+    ["an unknown field in snake_case", "POST", { no_such: 1 }, "no_such"],
     ["__proto__", "POST", '{"labels":{"__proto__":"x"}}', "__proto__"],
     ["an array", "POST", [], "body"],
     ["a string", "POST", '"x"', "body"],
@@ -384,13 +444,11 @@ describe("an error response arrives whole while the client still sends the body"
 describe("paths and methods", () => {
   test.each([
     `${THINGS}/t:nope`,
-    `${THINGS}/`,
     `${THINGS}/t/parts`,
     `${THINGS}/..%2ft`,
     `${THINGS}/%00`,
     `${THINGS}/${"t".repeat(128)}`,
     `${THINGS}/-t`,
-    "/v1/accounts//things",
     "/v1/accounts",
     "/v1/accounts/",
     "/v1/validateModelConfig",
@@ -398,11 +456,33 @@ describe("paths and methods", () => {
     expectRefusal(await call("GET", path), 404, 5, null);
   });
 
+  test.each([
+    `${THINGS}/`,
+    `/${THINGS}`,
+    THINGS.replaceAll("/", "//"),
+    `/v1${THINGS}`,
+    `/inference/v1${THINGS}/`,
+    `//v1/inference/${THINGS}?pageSize=1`,
+    `${THINGS}/?pageSize=1`,
+  ])("%s leads to the same route", async (path) => {
+    expect((await call("GET", path)).json).toMatchObject({ totalSize: 2 });
+    expect(called.params).toEqual({ account_id: "a" });
+    expectRefusal(await send({ ...target, apiKey: null }, path), 401, 16, null);
+  });
+
+  test("a route outside the framework is found under the same spellings", async () => {
+    for (const path of ["/direct/", "//direct", "//direct//?x=1"]) {
+      expect((await post(target, path, {})).status, path).toBe(200);
+      expect((await post({ ...target, apiKey: null }, path, {})).status, path).toBe(401);
+      expect((await call("GET", path)).status, path).toBe(405);
+    }
+  });
+
   test.each([`${THINGS}/%`, `${THINGS}/%ff`])("%s is malformed and answers 400", async (path) => {
     expectRefusal(await call("GET", path), 400, 3, null);
   });
 
-  test.each(["/v1/accountsx", "/v1/models", "/nothing", "/inference/v1/accounts"])(
+  test.each(["/v1/accountsx", "//", "/v1/models", "/nothing", "/inference/v1/accounts"])(
     "%s answers 404 in the data plane's error shape",
     async (path) => {
       const response = await call("GET", path);
@@ -411,15 +491,59 @@ describe("paths and methods", () => {
     },
   );
 
+  test.each(["/nothing", `${THINGS}/t:nope`, "/v1/accounts/a/nothing"])(
+    "%s answers 404 whatever the content type and the body are",
+    async (path) => {
+      const types = ["application/json", "text/plain", "multipart/form-data", "nonsense"];
+      for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
+        for (const type of types) {
+          for (const body of method === "GET" ? [undefined] : [undefined, "{", "{}"]) {
+            const reply = await call(method, path, body, { headers: { "content-type": type } });
+            expect(reply.status, `${method} ${type} ${body}: ${reply.text}`).toBe(404);
+          }
+        }
+      }
+    },
+  );
+
   test.each([
     ["DELETE", THINGS, "GET, POST, HEAD, OPTIONS"],
-    ["PUT", `${THINGS}/t`, "GET, PATCH, HEAD, OPTIONS"],
+    ["PUT", `${THINGS}/u`, "GET, PATCH, DELETE, HEAD, OPTIONS"],
     ["GET", `${THINGS}/t:poke`, "POST, OPTIONS"],
     ["PATCH", `${THINGS}/t:upload`, "POST, OPTIONS"],
   ])("%s %s answers 405 with the allowed methods", async (method, path, allow) => {
     const response = await call(method, path, method === "GET" ? undefined : "<not even JSON>");
     expectRefusal(response, 405, 12, null);
     expect(response.headers.allow).toBe(allow);
+  });
+
+  test("an operation that is not built answers 501 in its plane's shape, to keys alone", async () => {
+    for (const [method, path] of [
+      ["GET", "/v1/accounts/a/plans"],
+      ["PUT", `${THINGS}/t`],
+    ] as const) {
+      const reply = await call(method, path);
+      expectRefusal(reply, 501, 12, null);
+      expect(reply.json.message).toContain("planThings");
+      expect((await send({ ...target, apiKey: null }, path, { method })).status).toBe(401);
+    }
+    const reply = await post(target, "/v1/audio/plans", "{");
+    expect(reply.status).toBe(501);
+    expect(reply.json.error).toMatchObject({ code: "NOT_IMPLEMENTED", object: "error" });
+  });
+
+  test("an operation whose clients send a bare key takes it, and no other operation does", async () => {
+    const bare = { ...target, apiKey: null };
+    const headers = { authorization: "key" };
+    const status = async (path: string, options: SendOptions): Promise<number> =>
+      (await send(bare, path, { method: "POST", ...options })).status;
+    expect(await status("/v1/audio/plans", { headers })).toBe(501);
+    expect(await status("/v1/audio/plans?Authorization=key", {})).toBe(501);
+    expect(await status("/v1/audio/plans", { headers: { authorization: "wrong" } })).toBe(401);
+    expect(await status("/v1/audio/plans?Authorization=wrong", {})).toBe(401);
+    expect(await status("/nothing", { headers })).toBe(401);
+    expect(await status("/nothing?Authorization=key", {})).toBe(401);
+    expect((await send(bare, "/v1/accounts/a/plans", { headers })).status).toBe(401);
   });
 
   test("OPTIONS answers with the allowed methods, HEAD like GET without the body", async () => {

@@ -11,7 +11,9 @@ import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Log } from "../telemetry/log.ts";
+import { canonicalPath } from "./canonical-path.ts";
 import { handleClientError } from "./client-error-handler.ts";
+import { applyCors, type CorsOrigins } from "./cors.ts";
 import { drainUnreadBody, errorResponse, sendError } from "./error-response.ts";
 import { HttpExchange } from "./http-exchange.ts";
 import type { RouteDescription } from "./openapi.ts";
@@ -45,6 +47,14 @@ export interface RawRoute<P> {
   handle(exchange: HttpExchange<P>): void;
 }
 
+/** An operation of the compatible API that the platform doesn't have yet. */
+export interface UnbuiltOperation {
+  /** As in the contract. */
+  operationId: string;
+  /** Its clients send the key without a scheme, or as the query parameter `Authorization`. */
+  acceptsBareKey: boolean;
+}
+
 export interface HttpServerOptions<P> {
   clock: Clock;
   log: Log;
@@ -56,6 +66,13 @@ export interface HttpServerOptions<P> {
    * principal. Null for all other paths. @throws AppError UNAUTHORIZED.
    */
   resolveDirectRoute?(path: string, authorization: string | undefined): { path: string; principal: P } | null;
+  /** Origins whose web pages may call the API. Absent: none. */
+  corsOrigins?: CorsOrigins | undefined;
+  /**
+   * Finds the operation that a request means which no route serves; such a request answers 501. Null: the path is unknown.
+   * Absent: all such paths are.
+   */
+  findUnbuilt?(method: string, path: string): UnbuiltOperation | null;
   /** Registers every other route. */
   register(app: FastifyInstance): void;
   /** Override the time limits in tests. */
@@ -75,6 +92,7 @@ export interface HttpServer {
 /** Creates the server. All paths need an API key unless their route says otherwise, also those that don't exist. */
 export async function createHttpServer<P>(options: HttpServerOptions<P>): Promise<HttpServer> {
   const serveRawRoute = rawRouter(options);
+  const { corsOrigins } = options;
   let server!: Server;
   const sockets = new Set<Socket>();
   /** Connections with a `longBody` request in progress. */
@@ -93,6 +111,7 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
     },
     serverFactory: (framework) => {
       server = createServer(serverSettings(options), (req, res) => {
+        if (corsOrigins !== undefined && applyCors(corsOrigins, req, res)) return;
         if (!serveRawRoute(req, res)) framework(req, res);
       });
       server.on("connection", (socket) => {
@@ -163,6 +182,14 @@ function rawRouter<P>(options: HttpServerOptions<P>): (req: IncomingMessage, res
     return { route: target, principal: direct.principal };
   }
 
+  /** Matches the path that the client meant, and rewrites the request's URL to it. */
+  function matchCanonical(req: IncomingMessage, path: string): ReturnType<typeof match> {
+    const canonical = canonicalPath(path);
+    if (canonical === path) return null;
+    req.url = canonical + (req.url as string).slice(path.length);
+    return match(req, canonical);
+  }
+
   return (req, res) => {
     if (req.headers.host === undefined && req.httpVersion !== "1.0") {
       sendError(res, uuidv7Hex(options.clock.now()), badRequest("host", "The host header is missing."));
@@ -172,9 +199,10 @@ function rawRouter<P>(options: HttpServerOptions<P>): (req: IncomingMessage, res
     if (!req.url?.startsWith("/")) req.url = req.url?.replace(/^https?:\/\/[^/?]*/i, "") || "/";
     const { url } = req;
     const query = url.indexOf("?");
+    const path = query === -1 ? url : url.slice(0, query);
     const id = uuidv7Hex(options.clock.now());
     try {
-      const matched = match(req, query === -1 ? url : url.slice(0, query));
+      const matched = match(req, path) ?? matchCanonical(req, path);
       if (matched === null) return false;
       if (req.method !== "POST") throw methodNotAllowed("POST");
       matched.route.handle(new HttpExchange(id, matched.principal, req, res));
@@ -191,28 +219,42 @@ function rawRouter<P>(options: HttpServerOptions<P>): (req: IncomingMessage, res
 /** Authenticates the requests of all framework routes and sends errors in the API's shape. */
 function guard<P>(app: FastifyInstance, options: HttpServerOptions<P>): void {
   app.decorateRequest("principal", null);
-  app.addHook("onRequest", async (request) => {
-    const open = request.is404 ? undefined : request.routeOptions.config.open;
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.is404) {
+      // Refused before the body is parsed: an unknown path answers 404 whatever the body and its content type are.
+      const unbuilt = findUnbuilt(options, request);
+      options.authenticate(unbuilt?.acceptsBareKey ? bareCredentials(request) : credentials(request));
+      throw unbuilt === null ? unknownPathError(app, request, reply) : notBuiltError(unbuilt);
+    }
+    const { open } = request.routeOptions.config;
     if (open === "always" || (open === "loopback" && isFromThisMachine(request))) return;
     (request as { principal?: P }).principal = options.authenticate(credentials(request));
   });
   app.setErrorHandler((thrown: unknown, request, reply) => {
-    const error = fromFrameworkError(thrown);
+    let error = fromFrameworkError(thrown);
+    const unbuilt = error.code === "METHOD_NOT_ALLOWED" ? findUnbuilt(options, request) : null;
+    if (unbuilt !== null) error = notBuiltError(unbuilt);
     logFailure(options.log, request.id, error);
     return respondWithError(reply, request, error);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = (["GET", "POST", "PUT", "PATCH", "DELETE"] as const).filter((method) =>
-      app.findRoute({ url: request.url.split("?")[0] as string, method }),
-    );
-    if (allowed.length === 0)
-      return respondWithError(reply, request, new AppError("NOT_FOUND", "No such path."));
-    return respondWithError(
-      reply.header("allow", allowed.join(", ")),
-      request,
-      methodNotAllowed(allowed.join(", ")),
-    );
-  });
+}
+
+/** The error of a request that no route serves: 405, with the header `allow`, when the path has routes of other methods. */
+function unknownPathError(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): AppError {
+  const allowed = (["GET", "POST", "PUT", "PATCH", "DELETE"] as const).filter((method) =>
+    app.findRoute({ url: request.url.split("?")[0] as string, method }),
+  );
+  if (allowed.length === 0) return new AppError("NOT_FOUND", "No such path.");
+  reply.header("allow", allowed.join(", "));
+  return methodNotAllowed(allowed.join(", "));
+}
+
+function findUnbuilt<P>(options: HttpServerOptions<P>, request: FastifyRequest): UnbuiltOperation | null {
+  return options.findUnbuilt?.(request.method, request.url.split("?")[0] as string) ?? null;
+}
+
+function notBuiltError({ operationId }: UnbuiltOperation): AppError {
+  return new AppError("NOT_IMPLEMENTED", `The operation ${operationId} is not built yet.`);
 }
 
 /** A URL that can't be decoded reaches no hook, so that its key is checked here. */
@@ -235,6 +277,13 @@ function credentials({ headers }: Pick<IncomingMessage, "headers">): string | un
   return headers.authorization ?? (typeof key === "string" ? `Bearer ${key}` : undefined);
 }
 
+/** The key of a client that sends no scheme, or the key as a query parameter, as an `Authorization` header. */
+function bareCredentials(request: FastifyRequest): string | undefined {
+  const { Authorization: parameter } = request.query as Record<string, unknown>;
+  const given = credentials(request) ?? (typeof parameter === "string" ? parameter : undefined);
+  return given === undefined || given.includes(" ") ? given : `Bearer ${given}`;
+}
+
 function respondWithError(reply: FastifyReply, request: FastifyRequest, error: AppError): FastifyReply {
   if (error.retryAfterS !== null) reply.header("retry-after", String(error.retryAfterS));
   if (error.code === "UNAUTHORIZED") reply.header("www-authenticate", "Bearer");
@@ -247,9 +296,13 @@ function respondWithError(reply: FastifyReply, request: FastifyRequest, error: A
     .send(body);
 }
 
-/** False for requests that a proxy on this machine forwards: they come from somewhere else. */
+/**
+ * False for requests that a proxy on this machine forwards or a web page sends: they come from somewhere else, also when the
+ * connection is local.
+ */
 function isFromThisMachine(request: FastifyRequest): boolean {
   const { headers } = request;
+  if (headers.origin !== undefined) return false;
   if (headers.forwarded !== undefined || headers["x-forwarded-for"] !== undefined) return false;
   const address = request.raw.socket.remoteAddress ?? "";
   return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
@@ -265,7 +318,7 @@ function fromFrameworkError(thrown: unknown): AppError {
 }
 
 export function logFailure(log: Log, requestId: string, error: AppError): void {
-  if (error.status >= 500)
+  if (error.status >= 500 && error.code !== "NOT_IMPLEMENTED")
     log.error({ requestId, code: error.code, err: error.cause ?? error }, "request failed");
 }
 

@@ -118,14 +118,24 @@ function addAliases(entries: Map<string, CatalogEntry>, aliases: Readonly<Record
 function lookUp(entries: Map<string, CatalogEntry>, name: string): CatalogEntry {
   const entry = entries.get(name);
   if (entry !== undefined) return entry;
-  throw new AppError("NOT_FOUND", `Model not found: ${printable(name)}`, { param: "model" });
+  throw modelNotFound(name);
+}
+
+/**
+ * The error of a model that can't be called. Clients recognise it by the first words, so the name stands at the end.
+ * @param reason what the caller may do about it
+ */
+export function modelNotFound(name: string, reason = ""): AppError {
+  const message = `Model not found, inaccessible, and/or not deployed: ${printable(name)}`;
+  return new AppError("NOT_FOUND", reason === "" ? message : `${message} ${reason}`, { param: "model" });
 }
 
 function notServed(name: string): AppError {
-  const message =
-    `Model ${name} is in the library but not served here: ` +
-    "set HEARTH_FALLBACK_MODEL to let another model answer for it, or attach an engine that serves it.";
-  return new AppError("NOT_FOUND", message, { param: "model" });
+  return modelNotFound(
+    name,
+    "is in the library but not served here: " +
+      "set HEARTH_FALLBACK_MODEL to let another model answer for it, or attach an engine that serves it.",
+  );
 }
 
 const MAX_ECHO_LENGTH = 100;

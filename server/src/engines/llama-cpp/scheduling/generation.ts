@@ -150,6 +150,7 @@ export class ScheduledChoice {
   readonly #text: ChoiceText;
   #undeliveredText = "";
   #undeliveredTokens: TokenInfo[] = [];
+  #hasDelivered = false;
 
   constructor({ generation, index, sampling, backend }: ScheduledChoiceOptions) {
     this.generation = generation;
@@ -181,7 +182,9 @@ export class ScheduledChoice {
     if (!ends) this.#undeliveredText += this.#text.push(token);
     const finish = this.#finishReason(ends);
     if (finish !== null) this.#undeliveredText += this.#text.flush();
-    const events: EngineEvent[] = this.generation.spec.stream || finish !== null ? this.#takeDelta() : [];
+    // The first piece leaves at once in any case: it tells the time to the first token.
+    const isDue = this.generation.spec.stream || finish !== null || !this.#hasDelivered;
+    const events: EngineEvent[] = isDue ? this.#takeDelta() : [];
     if (finish !== null) {
       events.push({
         type: "finish",
@@ -202,6 +205,7 @@ export class ScheduledChoice {
     const text = this.#undeliveredText;
     const tokens = this.#undeliveredTokens;
     if (text === "" && tokens.length === 0) return [];
+    this.#hasDelivered = true;
     this.#undeliveredText = "";
     this.#undeliveredTokens = [];
     return [{ type: "delta", choice: this.index, text, ...(tokens.length > 0 ? { tokens } : {}) }];
