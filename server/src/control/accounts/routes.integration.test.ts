@@ -46,12 +46,12 @@ describe("reading accounts", () => {
     expect(foreign.json.code).toBe(5);
   });
 
-  test("lists the own account, and for the operator all accounts in pages, sorted by name", async () => {
+  test("lists the own account, and for the operator all accounts in pages, the operator's first", async () => {
     expect(namesOf(await t.call(admin.key, "GET", ACCOUNTS))).toEqual(["accounts/acme"]);
     expect(namesOf(await t.call(admin.key, "GET", `${ACCOUNTS}?filter=name="accounts/evil"`))).toEqual([]);
     const all = namesOf(await t.call(t.operator.key, "GET", ACCOUNTS));
-    expect(all).toEqual(["accounts/acme", "accounts/evil", "accounts/fireworks", "accounts/local"]);
-    const first = await t.call(t.operator.key, "GET", `${ACCOUNTS}?pageSize=3`);
+    expect(all).toEqual(["accounts/local", "accounts/acme", "accounts/evil", "accounts/fireworks"]);
+    const first = await t.call(t.operator.key, "GET", `${ACCOUNTS}?pageSize=1`);
     const token = first.json.nextPageToken;
     const second = await t.call(t.operator.key, "GET", `${ACCOUNTS}?pageSize=3&pageToken=${token}`);
     expect([...namesOf(first), ...namesOf(second)]).toEqual(all);

@@ -61,7 +61,10 @@ export interface Accounts {
   ): Promise<Account>;
   /** Visible are the caller's own account and the library account; to the operator all. @throws AppError NOT_FOUND. */
   get(principal: Principal, accountId: string): Promise<Account>;
-  /** The caller's own account; for the operator all accounts. Always sorted by name. */
+  /**
+   * The caller's own account; for the operator all accounts, sorted by name after the operator's own: clients take the
+   * first account for the key's.
+   */
   list(
     principal: Principal,
     query: ListQuery,
@@ -138,7 +141,9 @@ export function createAccounts(deps: {
     },
     async list(principal, query) {
       if (query.orderBy) throw badRequest("orderBy", "Accounts are always sorted by name.");
-      const page = await store.list(query, principal.isOperator ? null : principal.accountId);
+      const page = principal.isOperator
+        ? await store.listAll(query, principal.accountId)
+        : await store.listOne(query, principal.accountId);
       return {
         accounts: page.rows.map(toAccount),
         nextPageToken: page.nextPageToken,

@@ -1,6 +1,6 @@
 import { and, eq, ne, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
-import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
+import { createListing, type List, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { ACCOUNT_TYPES, accounts, SUSPEND_STATES } from "./table.ts";
 
 export type AccountRow = typeof accounts.$inferSelect;
@@ -22,28 +22,20 @@ export interface AccountStore {
     to: AccountRow["suspendState"],
     updateTime: Date,
   ): Promise<boolean>;
-  /** All accounts, or the one with the id. */
-  list(query: ListQuery, id: string | null): Promise<Page<AccountRow>>;
+  /** The account with the id. */
+  listOne(query: ListQuery, id: string): Promise<Page<AccountRow>>;
+  /** All accounts by name, `firstId` before the others. */
+  listAll(query: ListQuery, firstId: string): Promise<Page<AccountRow>>;
 }
 
 export function accountStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): AccountStore {
-  const list = createListing({
-    db,
-    table: accounts,
-    fields: {
-      name: { sql: sql`('accounts/' || ${accounts.id})`, type: "string", orderBy: accounts.id },
-      displayName: { sql: sql`${accounts.displayName}`, type: "string" },
-      email: { sql: sql`${accounts.email}`, type: "string" },
-      accountType: { sql: sql`${accounts.accountType}`, type: "enum", values: ACCOUNT_TYPES },
-      state: { sql: sql`${accounts.state}`, type: "enum", values: ["READY"] },
-      suspendState: { sql: sql`${accounts.suspendState}`, type: "enum", values: SUSPEND_STATES },
-      createTime: { sql: sql`${accounts.createTime}`, type: "timestamp" },
-      updateTime: { sql: sql`${accounts.updateTime}`, type: "timestamp" },
-    },
-    defaultOrder: "name",
-    key: accounts.id,
-    tokenSecret,
-  });
+  /** One listing for each account that comes first in its own: those of operators, which are few. */
+  const listings = new Map<string, List<AccountRow>>();
+  const listingOf = (firstId: string): List<AccountRow> => {
+    const known = listings.get(firstId) ?? accountListing(db, tokenSecret, firstId);
+    listings.set(firstId, known);
+    return known;
+  };
   return {
     async insertIfAbsent(row) {
       const inserted = await db
@@ -86,6 +78,33 @@ export function accountStore({ db }: Pick<Database, "db">, tokenSecret: Buffer):
         .returning({ id: accounts.id });
       return changed.length === 1;
     },
-    list: (query, id) => list(query, id === null ? undefined : eq(accounts.id, id), `accounts ${id ?? "-"}`),
+    listOne: (query, id) => listingOf("")(query, eq(accounts.id, id), `accounts ${id}`),
+    listAll: (query, firstId) => listingOf(firstId)(query, undefined, `accounts - ${firstId}`),
   };
+}
+
+/** @param firstId account that comes before all others; empty: none */
+function accountListing(db: Database["db"], tokenSecret: Buffer, firstId: string): List<AccountRow> {
+  // No id is empty, so the account that comes first is sorted as if its was.
+  const order =
+    firstId === ""
+      ? accounts.id
+      : sql`(case when ${accounts.id} = ${firstId} then '' else ${accounts.id} end)`;
+  return createListing({
+    db,
+    table: accounts,
+    fields: {
+      name: { sql: sql`('accounts/' || ${accounts.id})`, type: "string", orderBy: order },
+      displayName: { sql: sql`${accounts.displayName}`, type: "string" },
+      email: { sql: sql`${accounts.email}`, type: "string" },
+      accountType: { sql: sql`${accounts.accountType}`, type: "enum", values: ACCOUNT_TYPES },
+      state: { sql: sql`${accounts.state}`, type: "enum", values: ["READY"] },
+      suspendState: { sql: sql`${accounts.suspendState}`, type: "enum", values: SUSPEND_STATES },
+      createTime: { sql: sql`${accounts.createTime}`, type: "timestamp" },
+      updateTime: { sql: sql`${accounts.updateTime}`, type: "timestamp" },
+    },
+    defaultOrder: "name",
+    key: accounts.id,
+    tokenSecret,
+  });
 }

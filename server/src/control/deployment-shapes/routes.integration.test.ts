@@ -325,3 +325,41 @@ test("targetModel selects shapes of the model, and for an addon those of its bas
   expect(await pick("accounts/evil/models/private")).toBe(404);
   expect(await pick("small")).toBe(400);
 });
+
+describe("the versions of all shapes", () => {
+  const names = async (who: TestUser, parent: string, query = ""): Promise<string[]> => {
+    const reply = await t.call(who.key, "GET", `/v1/${parent}/versions${query}`);
+    expect(reply.status, reply.text).toBe(200);
+    return reply.json.deploymentShapeVersions.map(({ name }: { name: string }) => name);
+  };
+
+  test("are listed under - as far as the caller may see them, also of all accounts", async () => {
+    await create("wild-public");
+    await create("wild-private");
+    await publish("wild-public", 1);
+    const seen = ["accounts/acme/deploymentShapes/wild-public/versions/1"];
+    const hidden = "accounts/acme/deploymentShapes/wild-private/versions/1";
+    for (const parent of [
+      "accounts/-/deploymentShapes/-",
+      "accounts/acme/deploymentShapes/-",
+      "accounts/-/deploymentShapes/wild-public",
+    ]) {
+      expect(await names(mallory, parent), parent).toEqual(expect.arrayContaining(seen));
+      expect(await names(mallory, parent), parent).not.toContain(hidden);
+      expect(await names(alice, parent), parent).toEqual(expect.arrayContaining(seen));
+    }
+    expect(await names(alice, "accounts/-/deploymentShapes/-")).toContain(hidden);
+    expect(await names(mallory, "accounts/evil/deploymentShapes/-")).toEqual([]);
+    const page = await names(alice, "accounts/-/deploymentShapes/-", "?pageSize=1");
+    expect(page).toHaveLength(1);
+  });
+
+  test("are the only ones that a wildcard stands for: one shape and one version need their names", async () => {
+    for (const path of [
+      "accounts/-/deploymentShapes/wild-public",
+      "accounts/acme/deploymentShapes/-/versions/1",
+    ]) {
+      expect((await t.call(alice.key, "GET", `/v1/${path}`)).status).toBe(404);
+    }
+  });
+});

@@ -78,6 +78,7 @@ function versionRoutes(shapes: DeploymentShapes): ResourceRoute[] {
       operationId: "listDeploymentShapeVersions",
       method: "GET",
       path: VERSIONS,
+      wildcardParents: true,
       query: ListQuerySchema,
       resource: VersionBody,
       handle: ({ principal, params, query }) => shapes.listVersions(principal, ...shapeOf(params), query),

@@ -31,6 +31,7 @@ export interface DeploymentShapes {
   /** Deletes the shape and its versions; deployments keep the fields that they copied. */
   delete(principal: Principal, accountId: string, id: string): Promise<void>;
   getVersion(principal: Principal, accountId: string, id: string, version: string): Promise<ShapeVersion>;
+  /** `-` as an id lists the versions of all accounts, or of all shapes, that the principal may see. */
   listVersions(
     principal: Principal,
     accountId: string,

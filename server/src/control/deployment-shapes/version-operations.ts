@@ -1,5 +1,5 @@
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
-import { authorize, canSee, notFound, type Principal, visibility } from "../accounts/service.ts";
+import { authorize, canSee, notFound, type Principal } from "../accounts/service.ts";
 import { checkShape, type ShapeModels, toShapeFields } from "./fields.ts";
 import { shapeName } from "./names.ts";
 import { VersionBody } from "./schema.ts";
@@ -7,6 +7,9 @@ import type { ShapeStore } from "./store.ts";
 import type { DeploymentShapes } from "./types.ts";
 import type { VersionRow } from "./version-store.ts";
 import { toVersion } from "./view.ts";
+
+/** In the place of a parent's id: any parent. */
+const ANY = "-";
 
 export function versionOperations(deps: {
   store: ShapeStore;
@@ -28,12 +31,18 @@ export function versionOperations(deps: {
   return {
     getVersion: async (...of) => toVersion(await find(...of)),
     async listVersions(principal, accountId, id, query) {
-      const shape = await store.get(accountId, id);
-      if (shape === null || !canSee(principal, accountId, shape.publicSpec !== null)) {
-        throw notFound(`Deployment shape ${shapeName(accountId, id)}`);
+      const parent = {
+        accountId: accountId === ANY ? null : accountId,
+        shapeId: id === ANY ? null : id,
+      };
+      if (parent.accountId !== null && parent.shapeId !== null) {
+        const shape = await store.get(accountId, id);
+        if (shape === null || !canSee(principal, accountId, shape.publicSpec !== null)) {
+          throw notFound(`Deployment shape ${shapeName(accountId, id)}`);
+        }
       }
-      const view = visibility(principal, accountId);
-      const { rows, ...page } = await store.listVersions(query, accountId, id, view);
+      const readerId = principal.isOperator ? null : principal.accountId;
+      const { rows, ...page } = await store.listVersions(query, parent, readerId);
       return { deploymentShapeVersions: rows.map(toVersion), ...page };
     },
     async updateVersion(principal, accountId, id, version, body, updateMask) {

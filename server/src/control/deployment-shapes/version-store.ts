@@ -1,4 +1,4 @@
-import { and, desc, eq, sql } from "drizzle-orm";
+import { and, desc, eq, or, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery, Page } from "../../platform/db/listing.ts";
 import { versionListing } from "./listing-store.ts";
@@ -13,11 +13,14 @@ export interface VersionStore {
   getVersion(accountId: string, shapeId: string, version: number): Promise<VersionRow | null>;
   /** The newest validated version that the view includes. */
   latestValidated(accountId: string, shapeId: string, view: Visibility): Promise<VersionRow | null>;
+  /**
+   * @param parent null in it: any
+   * @param readerId account that sees all of its own versions, and of others the validated and public ones; null: all
+   */
   listVersions(
     query: ListQuery,
-    accountId: string,
-    shapeId: string,
-    view: Visibility,
+    parent: { accountId: string | null; shapeId: string | null },
+    readerId: string | null,
   ): Promise<Page<VersionRow>>;
   /** Returns false when the version doesn't exist. */
   setFlags(
@@ -56,10 +59,15 @@ export function versionStore(db: Database["db"], tokenSecret: Buffer): VersionSt
         .limit(1);
       return row ?? null;
     },
-    listVersions(query, accountId, shapeId, view) {
-      const isVisible = view === "all" ? undefined : and(versions.validated, versions.public);
-      const where = and(isVersionOf(accountId, shapeId), isVisible);
-      return listVersions(query, where, JSON.stringify([accountId, shapeId, view]));
+    listVersions(query, { accountId, shapeId }, readerId) {
+      const where = and(
+        accountId === null ? undefined : eq(versions.accountId, accountId),
+        shapeId === null ? undefined : eq(versions.shapeId, shapeId),
+        readerId === null
+          ? undefined
+          : or(eq(versions.accountId, readerId), and(versions.validated, versions.public)),
+      );
+      return listVersions(query, where, JSON.stringify([accountId, shapeId, readerId]));
     },
     setFlags: (accountId, shapeId, version, marks) =>
       db.transaction(async (tx) => {

@@ -38,8 +38,11 @@ export interface ListField extends FieldSql {
   type: FieldType;
   /** Values of an enum. */
   values?: readonly string[];
-  /** For fields computed from a column: a column with the same order, whose index makes sorting fast. */
-  orderBy?: PgColumn;
+  /**
+   * Sorts by this instead of `sql`: for fields computed from a column, a column with the same order, whose index makes
+   * sorting fast.
+   */
+  orderBy?: PgColumn | SQL;
 }
 
 export interface ListingOptions<T extends PgTable> {

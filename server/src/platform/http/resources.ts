@@ -45,6 +45,8 @@ interface RouteFields {
   summary?: string;
   /** In the contract's notation: `/v1/accounts/{account_id}/models/{model_id}:prepare`. */
   path: string;
+  /** A `-` in the path stands for any parent: the list is of all of them. */
+  wildcardParents?: true;
   query?: TSchema;
   /** Schema of the JSON body; absent: only an empty body is accepted. */
   body?: TSchema;
@@ -170,7 +172,7 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, hooks: ResourceHoo
   const readQuery = createQueryParser(route.query);
   app.route({
     method: route.method,
-    url: frameworkPath(route.path),
+    url: frameworkPath(route.path, route.wildcardParents),
     config: upload === undefined ? {} : { longBody: true },
     async handler(request, reply) {
       const query = request.query as Record<string, unknown>;
@@ -238,12 +240,13 @@ export function methodNotAllowed(allowed: string): AppError {
 const ID = "^[A-Za-z0-9_](?:[A-Za-z0-9._~-]{0,126})";
 
 /** Converts `/a/{id}:verb` into the framework's notation. */
-function frameworkPath(path: string): string {
+function frameworkPath(path: string, wildcardParents = false): string {
+  const id = wildcardParents ? `${ID}|^-` : ID;
   return path
     .replaceAll(":", "::")
     .replaceAll(
       /\{(\w+)\}(?=(::)?)/g,
-      (_, name: string, verb?: string) => `:${name}(${ID}${verb ? "" : "$"})`,
+      (_, name: string, verb?: string) => `:${name}(${id}${verb ? "" : "$"})`,
     );
 }
 
