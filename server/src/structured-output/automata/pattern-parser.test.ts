@@ -33,7 +33,11 @@ test("a pattern's automaton agrees with the regular expression of the same synta
     ...'\\: \\_ \\- \\" \\e \\d \\w \\S \\n \\x41 \\x4 \\u0041 \\. \\] \\{ {2} {1,2} {1, ? * + | ^ $ . ( (?: )'.split(
       " ",
     ),
-    ...["[a-c]", "[^a\\:]", "[\\w-.]", "[\\d-]", "[_\\-:]"],
+    "[a-c]",
+    "[^a\\:]",
+    "[\\w-.]",
+    "[\\d-]",
+    "[_\\-:]",
   );
   const source = fc.array(piece, { minLength: 1, maxLength: 7 }).map((parts) => parts.join(""));
   const text = fc.string({ unit: fc.constantFrom(...'abcA:_-{},]"e#x41 0\n\\u'), maxLength: 6 });
