@@ -62,6 +62,16 @@ describe("a reasoning model", () => {
     expect(completion.json.choices[0].text).toBe("<think>a</think>b");
   });
 
+  test("names the tags as markers, so that tags which are special tokens arrive too", async () => {
+    answer("42");
+    await choiceOf();
+    expect(lastRequest()?.markers).toEqual(["<think>", "</think>"]);
+    await post(target, "/v1/completions", { model: "m", prompt: "x" });
+    expect(lastRequest()?.markers).toEqual(["<think>", "</think>"]);
+    await choiceOf({ reasoning_effort: "none" });
+    expect(lastRequest()?.markers).toBeUndefined();
+  });
+
   test.each([
     [{ reasoning_effort: "none" }],
     [{ reasoning_effort: false }],
@@ -143,5 +153,29 @@ describe("a reasoning model", () => {
     const response = await post(target, CHAT, chat(extra));
     expect(response.status).toBe(400);
     expect(response.json.error.param).toBe(param);
+  });
+});
+
+describe("a model whose markers are special tokens", () => {
+  const MISTRAL =
+    "{{ bos_token }}{% if tools %}[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS]{% endif %}" +
+    "{% for m in messages %}[INST]{{ m.content }}[/INST]{% if m.reasoning_content %}[THINK]{{ m.reasoning_content }}[/THINK]{% endif %}" +
+    "{% for c in m.tool_calls or [] %}[TOOL_CALLS]{{ c.function.name }}[ARGS]{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}";
+  const tools = [{ type: "function", function: { name: "get_weather", parameters: { type: "object" } } }];
+
+  test("gives its reasoning and its calls", async () => {
+    engine = createFakeEngine({
+      // Like a real engine, the fake one drops the markers that the request doesn't name.
+      reply: ({ markers = [] }) =>
+        '[THINK]I look.[/THINK][TOOL_CALLS]get_weather[ARGS]{"city": "Rome"}'.replace(
+          /\[\/?[A-Z_]+\]/g,
+          (marker) => (markers.includes(marker) ? marker : ""),
+        ),
+      model: { chatTemplate: MISTRAL },
+    });
+    const { message, finish_reason: reason } = await choiceOf({ tools });
+    expect(reason).toBe("tool_calls");
+    expect(message.reasoning_content).toBe("I look.");
+    expect(message.tool_calls[0].function).toEqual({ name: "get_weather", arguments: '{"city": "Rome"}' });
   });
 });

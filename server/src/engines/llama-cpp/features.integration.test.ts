@@ -103,6 +103,41 @@ describe("llama-cpp's optional features", () => {
   const chatRequest = (text: string, overrides: Partial<GenerateRequest> = {}) =>
     textRequest(`<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`, overrides);
 
+  describe("special tokens", () => {
+    /** Makes the model write the control token `<|im_start|>` again and again. */
+    const onlyStarts = async (overrides: Partial<GenerateRequest>) => {
+      const [start] = await real.engine.tokenize("<|im_start|>");
+      const sampling = { temperature: 0, logitBias: [[start!, 100]] as [number, number][] };
+      return run(real, ask("Hi", { sampling, maxTokens: 4, ...overrides }));
+    };
+
+    it("have no text, unless the request names them as markers", async () => {
+      expect((await onlyStarts({})).texts).toEqual([""]);
+      expect((await onlyStarts({ markers: ["<|im_end|>"] })).texts).toEqual([""]);
+      expect((await onlyStarts({ markers: ["<|im_start|>"] })).texts).toEqual(["<|im_start|>".repeat(4)]);
+    });
+
+    it("match stop texts", async () => {
+      const stopped = await onlyStarts({ stop: ["<|im_start|><|im_start|>"] });
+      expect([stopped.texts, stopped.finishes]).toEqual([[""], ["stop"]]);
+      expect(stopped.end.usage.completionTokens).toBe(2);
+      const missed = await onlyStarts({ stop: ["<|im_start|>user"] });
+      expect([missed.texts, missed.finishes]).toEqual([[""], ["length"]]);
+    });
+
+    it("follow a grammar that asks for their text", async () => {
+      const grammar = 'root ::= "<|im_start|>" "name" "<|im_start|>" "{}"';
+      const [start] = await real.engine.tokenize("<|im_start|>");
+      const sampling = { temperature: 0, logitBias: [[start!, 100]] as [number, number][] };
+      const result = await run(
+        real,
+        ask("Hi", { sampling, grammar, maxTokens: 32, markers: ["<|im_start|>"], logprobs: 0 }),
+      );
+      expect(result.texts).toEqual(["<|im_start|>name<|im_start|>{}"]);
+      expect(result.tokens[0]!.id).toBe(start);
+    });
+  });
+
   it("lists its optional sampling parameters and features", () => {
     expect(real.engine.capabilities.features).toEqual(
       expect.arrayContaining([
