@@ -108,7 +108,7 @@ describe("llama-cpp's optional features", () => {
     const onlyStarts = async (overrides: Partial<GenerateRequest>) => {
       const [start] = await real.engine.tokenize("<|im_start|>");
       const sampling = { temperature: 0, logitBias: [[start!, 100]] as [number, number][] };
-      return run(real, ask("Hi", { sampling, maxTokens: 4, ...overrides }));
+      return run(real, chatRequest("Hi", { sampling, maxTokens: 4, ...overrides }));
     };
 
     it("have no text, unless the request names them as markers", async () => {
@@ -131,7 +131,7 @@ describe("llama-cpp's optional features", () => {
       const sampling = { temperature: 0, logitBias: [[start!, 100]] as [number, number][] };
       const result = await run(
         real,
-        ask("Hi", { sampling, grammar, maxTokens: 32, markers: ["<|im_start|>"], logprobs: 0 }),
+        chatRequest("Hi", { sampling, grammar, maxTokens: 32, markers: ["<|im_start|>"], logprobs: 0 }),
       );
       expect(result.texts).toEqual(["<|im_start|>name<|im_start|>{}"]);
       expect(result.tokens[0]!.id).toBe(start);
