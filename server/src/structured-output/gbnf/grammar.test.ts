@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { HOSTILE_GRAMMARS } from "./fixture-hostile-grammars.ts";
 import { parseGbnf } from "./grammar.ts";
 import { GrammarMatcher } from "./matcher.ts";
 import { GrammarError } from "./parser.ts";
@@ -98,6 +99,21 @@ describe("GBNF", () => {
       `root ::= r0\n${Array.from({ length: 9_000 }, (_, i) => `r${i} ::= r${i + 1} | "b"\n`).join("")}r9000 ::= "x"`,
     ];
     for (const bomb of bombs) expect(refusal(bomb)).toBeInstanceOf(GrammarError);
+  });
+
+  test.each([...HOSTILE_GRAMMARS])("%s is refused or followed with bounded work", (_, source) => {
+    let grammar: ReturnType<typeof parseGbnf>;
+    try {
+      grammar = parseGbnf(source);
+    } catch (error) {
+      expect(error).toBeInstanceOf(GrammarError);
+      return;
+    }
+    const matcher = new GrammarMatcher(grammar.lowered);
+    const before = matcher.visited;
+    expect(matcher.stackCount).toBeLessThanOrEqual(1_000);
+    for (const char of "a ") matcher.peekStackCount(char.codePointAt(0)!);
+    expect(matcher.visited - before).toBeLessThanOrEqual(20_000);
   });
 
   test("parses or refuses any text without another error than GrammarError", () => {

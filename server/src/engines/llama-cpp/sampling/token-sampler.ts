@@ -111,10 +111,17 @@ function withoutForbidden(config: SamplerConfig, grammar: TokenGrammar): Sampler
   for (const token of allowed) biases[token] = 0;
   const values = config.tokenBiasValues ?? [];
   for (const [i, token] of (config.tokenBiasKeys ?? []).entries()) biases[token]! += values[i]!;
-  const biased = Uint32Array.from(biases.keys()).filter((token) => biases[token] !== 0);
+  const tokenBiasKeys = new Uint32Array(biases.length);
+  const tokenBiasValues = new Float32Array(biases.length);
+  let count = 0;
+  for (let token = 0; token < biases.length; token++) {
+    if (biases[token] === 0) continue;
+    tokenBiasKeys[count] = token;
+    tokenBiasValues[count++] = biases[token]!;
+  }
   return {
     ...config,
-    tokenBiasKeys: biased,
-    tokenBiasValues: Float32Array.from(biased, (token) => biases[token]!),
+    tokenBiasKeys: tokenBiasKeys.slice(0, count),
+    tokenBiasValues: tokenBiasValues.slice(0, count),
   };
 }
