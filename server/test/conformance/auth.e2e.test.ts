@@ -216,13 +216,24 @@ describe("with the key", () => {
   });
 
   test("unknown paths and spellings get 404", async () => {
+    for (const target of ["/inference%2Fv1/models", "/V1/models", "/v2/models"]) {
+      expect((await send(hearth, target)).status, target).toBe(404);
+    }
+  });
+
+  test("paths of base URLs with a slash or a prefix too many reach the same routes and need the key as well", async () => {
     for (const target of [
       "//inference/v1/models",
       "/inference/v1/models/",
-      "/inference%2Fv1/models",
-      "/V1/models",
+      "/inference/v1/v1/models",
+      "/v1/v1/models",
     ]) {
-      expect((await send(hearth, target)).status, target).toBe(404);
+      expect((await send(hearth, target)).status, target).toBe(200);
+      expect((await send({ ...hearth, apiKey: null }, target)).status, target).toBe(401);
+    }
+    for (const target of ["/inference/v1/v1/chat/completions", "/v1//chat/completions/"]) {
+      expect((await post(hearth, target, hello)).status, target).toBe(200);
+      expect((await post({ ...hearth, apiKey: null }, target, hello)).status, target).toBe(401);
     }
   });
 
