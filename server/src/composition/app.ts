@@ -166,6 +166,7 @@ function openModelCatalog(config: Config): ModelCatalog {
     catalogDir: CATALOG_DIR,
     aliases: Object.fromEntries(config.modelAliases),
     fallbackModel: config.fallbackModel ?? undefined,
+    isFallbackLenient: config.isFallbackLenient,
     attachedModels: attachedModels(config),
   });
 }
