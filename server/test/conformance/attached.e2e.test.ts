@@ -111,6 +111,13 @@ describe("the output of an attached server", () => {
     expect(row).toMatchObject({ promptTokens: 21, cachedTokens: 16, completionTokens: 13, status: 200 });
   });
 
+  test("has the reasoning in front of the content where reasoning_format is raw", async () => {
+    const raw = await post(hearth, CHAT, asked(script, { tools: [weather], reasoning_format: "raw" }));
+    const { content, reasoning_content } = raw.json.choices[0].message;
+    expect(content).toBe(`<think>${script.reasoning}</think>\n${script.content}`);
+    expect(reasoning_content).toBeUndefined();
+  });
+
   test("is the same streamed, when OpenAI's SDK joins the stream", async () => {
     const stream = openai.chat.completions.stream(asked(script, { tools: [weather], stream: true }));
     const final = await stream.finalChatCompletion();

@@ -17,6 +17,7 @@ import {
   checkHistoryRendered,
   reasoningHistoryVariables,
 } from "../text/reasoning/history.ts";
+import { ReasoningInContent } from "../text/reasoning/reasoning-in-content.ts";
 import { parseReasoningSettings } from "../text/reasoning/settings.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
 import { compileOutputConstraint } from "../text/response-format.ts";
@@ -71,10 +72,21 @@ function templateTraitsOf(model: EngineModelInfo, templateOverride: string | nul
 }
 
 /**
+ * Plans the prompt, with the reasoning where `reasoning_format` wants it.
  * @param templateOverride replaces the model's own chat template; null: the model's own is used.
  * @throws AppError BAD_REQUEST naming the field.
  */
 export async function planChatPrompt(
+  body: ChatCompletionRequest,
+  replica: ReplicaLease,
+  templateOverride: string | null,
+): Promise<PromptPlan> {
+  const plan = await planParsedReasoning(body, replica, templateOverride);
+  if (body.reasoning_format !== "raw") return plan;
+  return { ...plan, createParser: () => new ReasoningInContent(plan.createParser()) };
+}
+
+async function planParsedReasoning(
   body: ChatCompletionRequest,
   replica: ReplicaLease,
   templateOverride: string | null,

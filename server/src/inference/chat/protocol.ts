@@ -41,6 +41,8 @@ export const chatCompletionRequest = Type.Object(
     ...toolParameters,
     messages: Type.Array(message, { minItems: 1 }),
     safe_tokenization: optional(Type.Boolean()),
+    // Whether the reasoning stands beside the content or, as a think block, in front of it.
+    reasoning_format: optional(Type.Union([Type.Literal("parsed"), Type.Literal("raw")])),
     add_generation_prompt: optional(Type.Boolean()),
     continue_final_message: optional(Type.Boolean()),
     // Fireworks' own SDK sends it with every request.
