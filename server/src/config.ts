@@ -23,6 +23,8 @@ export interface Config {
   /** Alias → model name. */
   readonly modelAliases: ReadonlyMap<string, string>;
   readonly fallbackModel: string | null;
+  /** Whether what the fallback model doesn't support is dropped from requests and not refused. */
+  readonly isFallbackLenient: boolean;
   /** Model name → base URL of an OpenAI-compatible server. */
   readonly attachedEngines: ReadonlyMap<string, string>;
   /** Model name → program and arguments that start an OpenAI-compatible server; may hold `{port}` and `{name}`. */
@@ -158,6 +160,7 @@ export function readConfig(env: Env = process.env): Config {
     redisUrl: read<string | null>("HEARTH_REDIS_URL", redisUrl, null),
     modelAliases: read("HEARTH_MODEL_ALIASES", pairs(alias, modelName), new Map()),
     fallbackModel: read<string | null>("HEARTH_FALLBACK_MODEL", modelName, null),
+    isFallbackLenient: read("HEARTH_FALLBACK_MODE", oneOf("lenient", "strict"), "lenient") === "lenient",
     attachedEngines,
     launchedEngines,
     engineFeatures,

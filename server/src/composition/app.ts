@@ -169,6 +169,7 @@ function openModelCatalog(config: Config): ModelCatalog {
     catalogDir: CATALOG_DIR,
     aliases: Object.fromEntries(config.modelAliases),
     fallbackModel: config.fallbackModel ?? undefined,
+    isFallbackLenient: config.isFallbackLenient,
     attachedModels: attachedModels(config),
   });
 }

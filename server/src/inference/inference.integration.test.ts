@@ -42,6 +42,7 @@ beforeAll(async () => {
     resolve(name) {
       if (name === MODEL) return { name: MODEL, fallbackUsed: false };
       if (name === "big") return { name: MODEL, fallbackUsed: true };
+      if (name === "lenient") return { name: MODEL, fallbackUsed: true, dropsUnsupported: true };
       throw new AppError("NOT_FOUND", "Model not found.", { param: "model" });
     },
   });
@@ -114,6 +115,43 @@ describe("a whole response", () => {
     const response = await post(target, CHAT, chat({ model: "big" }));
     expect(response.json.model).toBe(MODEL);
     expect(response.headers["x-hearth-fallback-model"]).toBe(MODEL);
+  });
+
+  test("of a lenient fallback model drops images and reasoning parameters that it lacks, and a header names them", async () => {
+    use({});
+    const image = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } };
+    const content = [{ type: "text", text: "one two" }, image];
+    const messages = [{ role: "user", content }];
+    const seen = { messages, reasoning_effort: "high", thinking: null };
+    const reply = await post(target, CHAT, chat({ model: "lenient", ...seen }));
+    expect(reply.status, reply.text).toBe(200);
+    expect(reply.json.choices[0].message.content).toBe("one two");
+    expect(reply.headers["x-hearth-fallback-model"]).toBe(MODEL);
+    expect(reply.headers["x-hearth-fallback-dropped"]).toBe("image_url, reasoning_effort");
+    const completion = { model: "lenient", prompt: "one", images: ["data:image/png;base64,AAAA"] };
+    expect((await post(target, COMPLETIONS, completion)).headers["x-hearth-fallback-dropped"]).toBe("images");
+    // Every other model, and a strict fallback model, refuses them by name.
+    for (const model of [MODEL, "big"]) {
+      const refused = await post(target, CHAT, chat({ model, messages }));
+      expect(refused.json.error.param).toBe("messages[0].content[1].type");
+      const effort = await post(target, CHAT, chat({ model, reasoning_effort: "high" }));
+      expect(effort.json.error.param).toBe("reasoning_effort");
+    }
+    // What is wrong for any model stays refused.
+    const wrong = await post(target, CHAT, chat({ model: "lenient", messages, temperature: 9 }));
+    expect(wrong.json.error.param).toMatch(/^(temperature|messages)/);
+  });
+
+  test("of the fallback model says so also when it is an error, whole or in a stream", async () => {
+    use({ failure: () => ({ code: "bad_reply", afterTokens: 1 }) });
+    const reply = await post(target, CHAT, chat({ model: "big" }));
+    expect(reply.status).toBe(502);
+    expect(reply.headers["x-hearth-fallback-model"]).toBe(MODEL);
+    expect(reply.json.error.message).toContain(`(The fallback model ${MODEL} answered.)`);
+    const streamed = await post(target, CHAT, chat({ model: "big", stream: true }));
+    expect(streamed.headers["x-hearth-fallback-model"]).toBe(MODEL);
+    expect(streamed.text).toContain(`(The fallback model ${MODEL} answered.)`);
+    expect((await post(target, CHAT, chat())).text).not.toContain("fallback");
   });
 
   test("is a 400 that names the sampling parameter which the engine lacks", async () => {

@@ -54,6 +54,31 @@ describe("a reasoning model", () => {
     expect(deltas.slice(1, lastThought).some((delta) => delta.content)).toBe(false);
   });
 
+  test("puts its reasoning in front of the JSON where reasoning_format is raw, as the reference's sample parses it", async () => {
+    answer('<think>\nsix sevens\n</think>\n\n{"a": 42}');
+    const json = { response_format: { type: "json_object" }, reasoning_format: "raw" };
+    const { message } = await choiceOf(json);
+    expect(message.reasoning_content).toBeUndefined();
+    expect(/<think>(.*?)<\/think>/s.exec(message.content)?.[1]).toBe("six sevens");
+    expect(JSON.parse(/<\/think>\s*(\{.*\})/s.exec(message.content)![1]!)).toEqual({ a: 42 });
+    const { chunks } = await stream(target, CHAT, chat(json));
+    expect(chunks.map((chunk) => chunk.choices[0].delta.content ?? "").join("")).toBe(message.content);
+    expect((await choiceOf({ ...json, reasoning_format: "parsed" })).message).toEqual({
+      role: "assistant",
+      content: '{"a": 42}',
+      reasoning_content: "six sevens",
+    });
+  });
+
+  test("leaves a think block that the end cuts off open where reasoning_format is raw, and adds none without reasoning", async () => {
+    answer("<think>one two three four five");
+    const cut = await choiceOf({ reasoning_format: "raw", max_tokens: 4 });
+    expect(cut.message.content).toMatch(/^<think>one/);
+    expect(cut.message.content).not.toContain("</think>");
+    answer("42");
+    expect((await choiceOf({ reasoning_format: "raw" })).message.content).toBe("42");
+  });
+
   test("keeps its think tags in text completions and in raw_output", async () => {
     answer("<think>a</think>b");
     const raw = await choiceOf({ raw_output: true });

@@ -6,7 +6,15 @@ import type { DeployedModelRow } from "../control/deployed-models/service.ts";
 import { EngineError } from "../engine/errors.ts";
 import { addWork } from "../platform/reconcile/reconciler.ts";
 import { RouteTable } from "./route-table.ts";
-import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration, TestFleet } from "./testing.ts";
+import {
+  LIBRARY,
+  type OrchestrationTest,
+  OWN_FALLBACK,
+  SERVED,
+  startOrchestration,
+  TestFleet,
+  UNSERVED,
+} from "./testing.ts";
 
 let test: OrchestrationTest;
 let alice: TestUser;
@@ -106,6 +114,19 @@ describe("names", () => {
     expect(() => resolve(bob, `${model}#${hers}`)).toThrow("not found");
     const carl = await test.addUser("third", "carl", "admin");
     expect(() => resolve(carl, model)).toThrow("not found");
+  });
+
+  it("of a library model that is not served lead to the own fallback model, for those who may call it", async () => {
+    expect(() => resolve(alice, UNSERVED)).toThrow("nor the fallback model");
+    const deployment = await deploy(alice, { baseModel: test.models.add(OWN_FALLBACK) });
+    expect(resolve(alice, UNSERVED)).toMatchObject({
+      model: OWN_FALLBACK,
+      deployment,
+      fallbackUsed: true,
+      dropsUnsupported: true,
+    });
+    expect(resolve(alice, OWN_FALLBACK)).toMatchObject({ deployment, fallbackUsed: false });
+    expect(() => resolve(bob, UNSERVED)).toThrow("nor the fallback model");
   });
 
   it("that don't exist and names that are private to others get the same error", async () => {

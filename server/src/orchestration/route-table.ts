@@ -25,6 +25,8 @@ export interface ModelRoute {
   sessionAffinity: boolean;
   /** Whether the fallback model replaces a library model that is not served here. */
   fallbackUsed: boolean;
+  /** Whether what the fallback doesn't support is dropped from the request, with a header, and not refused. */
+  dropsUnsupported?: boolean;
   /** Replaces the chat template of the weights; null: the weights' own applies. */
   chatTemplate: string | null;
 }

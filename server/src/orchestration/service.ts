@@ -156,7 +156,21 @@ export class Orchestrator {
     if (route !== null) return this.#assertApplied(route);
     if (name.includes("#") || name.includes("/deployedModels/")) throw modelNotFound(name);
     const { model, fallbackUsed } = library.resolve(name);
-    return this.#serverlessRoute(model.name, fallbackUsed);
+    return fallbackUsed && !this.#served.has(model.name)
+      ? this.#ownFallbackRoute(principal, model.name)
+      : this.#serverlessRoute(model.name, fallbackUsed);
+  }
+
+  /** The route to a fallback that a user has deployed. @throws AppError NOT_FOUND when the principal may not call it. */
+  #ownFallbackRoute(principal: Principal, name: string): ModelRoute {
+    const { clock, library } = this.#deps;
+    const route = this.#table.find(principal, name, clock);
+    if (route === null) {
+      const message = "Neither this model nor the fallback model that stands in for it is deployed here.";
+      throw new AppError("NOT_FOUND", message, { param: "model" });
+    }
+    const { isFallbackLenient } = library;
+    return { ...this.#assertApplied(route), fallbackUsed: true, dropsUnsupported: isFallbackLenient };
   }
 
   /** Number of parameters of a route's model; null: unknown. */
@@ -283,6 +297,7 @@ export class Orchestrator {
       isolation,
       sessionAffinity: false,
       fallbackUsed,
+      dropsUnsupported: fallbackUsed && this.#deps.library.isFallbackLenient,
       chatTemplate: null,
     };
     this.#serverless.set(key, route);

@@ -228,12 +228,20 @@ export class FakeModels {
   };
 }
 
-/** A library with one served model, the alias `gpt` for it, and no fallback. */
+/** Models of the fake library that are not served: the fallback is a model that the account `acme` may deploy. */
+export const UNSERVED = "accounts/fireworks/models/unserved";
+export const OWN_FALLBACK = "accounts/acme/models/fallback";
+
+/** A library with one served model, the alias `gpt` for it, and one that is not served. */
 function fakeLibrary(): ModelCatalog {
   const served = { id: SERVED, object: "model", created: 0, owned_by: "fireworks" } as ModelEntry;
   const names = [SERVED, "fireworks/served", "gpt"];
   return {
+    isFallbackLenient: true,
     resolve(name) {
+      if (name === UNSERVED) {
+        return { model: { name: OWN_FALLBACK }, requestedName: name, fallbackUsed: true };
+      }
       if (!names.includes(name)) throw modelNotFound(name);
       return { model: { name: SERVED } as never, requestedName: name, fallbackUsed: false };
     },

@@ -111,6 +111,17 @@ describe("the output of an attached server", () => {
     expect(row).toMatchObject({ promptTokens: 21, cachedTokens: 16, completionTokens: 13, status: 200 });
   });
 
+  test("has the reasoning in front of the content where reasoning_format is raw", async () => {
+    const raw = await post(
+      hearth,
+      CHAT,
+      scriptedRequest(script, { tools: [weather], reasoning_format: "raw" }),
+    );
+    const { content, reasoning_content } = raw.json.choices[0].message;
+    expect(content).toBe(`<think>${script.reasoning}</think>\n${script.content}`);
+    expect(reasoning_content).toBeUndefined();
+  });
+
   test("is the same streamed, when OpenAI's SDK joins the stream", async () => {
     const stream = openai.chat.completions.stream(
       scriptedRequest(script, { tools: [weather], stream: true }),

@@ -209,7 +209,7 @@ describe("a wrong field is named in the refusal", () => {
     ["prompt", {}],
     ["prompt", { prompt: null }],
     ["prompt", { prompt: 5 }],
-    ["prompt", { prompt: {} }],
+    ["prompt.prompt", { prompt: {} }],
     ["prompt", { prompt: [] }],
     ["prompt", { prompt: Array.from({ length: 65 }, () => "a") }],
     ["prompt", { prompt: [[]] }],

@@ -2248,6 +2248,8 @@ export interface ChatCompletionRequest {
   add_generation_prompt?: boolean | null | undefined;
   /** Continue the text of the assistant's last message. */
   continue_final_message?: boolean | null | undefined;
+  /** Reasoning beside the content, or as a think block in front of it. */
+  reasoning_format?: "parsed" | "raw" | null | undefined;
 }
 
 /** Text completion input. */

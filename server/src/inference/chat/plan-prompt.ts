@@ -19,6 +19,7 @@ import {
   checkHistoryRendered,
   reasoningHistoryVariables,
 } from "../text/reasoning/history.ts";
+import { ReasoningInContent } from "../text/reasoning/reasoning-in-content.ts";
 import { parseReasoningSettings } from "../text/reasoning/settings.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
 import { compileOutputConstraint } from "../text/response-format.ts";
@@ -79,8 +80,17 @@ function templateTraitsOf(model: EngineModelInfo, templateOverride: string | nul
   return traits;
 }
 
-/** @throws AppError BAD_REQUEST naming the field. */
+/**
+ * Plans the prompt. `reasoning_format: "raw"` puts the reasoning in front of the content.
+ * @throws AppError BAD_REQUEST naming the field.
+ */
 export async function planChatPrompt(request: PromptPlanRequest<ChatCompletionRequest>): Promise<PromptPlan> {
+  const plan = await planParsedReasoning(request);
+  if (request.body.reasoning_format !== "raw") return plan;
+  return { ...plan, createParser: () => new ReasoningInContent(plan.createParser()) };
+}
+
+async function planParsedReasoning(request: PromptPlanRequest<ChatCompletionRequest>): Promise<PromptPlan> {
   const { body, replica, chatTemplate, accountId } = request;
   const tools = parseToolRequest(body);
   const conversation = toConversation(body);

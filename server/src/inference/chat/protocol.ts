@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { badRequest } from "../../lib/errors.ts";
+import { isMediaPart } from "../text/drop-media.ts";
 import { optional } from "../text/optional.ts";
 import { MAX_COUNT, textParameters, textPart } from "../text/parameters.ts";
 import { createRequestParser } from "../text/request-parser.ts";
@@ -40,6 +41,8 @@ export const chatCompletionRequest = Type.Object(
     ...toolParameters,
     messages: Type.Array(message, { minItems: 1 }),
     safe_tokenization: optional(Type.Boolean()),
+    // Whether the reasoning stands beside the content or, as a think block, in front of it.
+    reasoning_format: optional(Type.Union([Type.Literal("parsed"), Type.Literal("raw")])),
     add_generation_prompt: optional(Type.Boolean()),
     continue_final_message: optional(Type.Boolean()),
     // Fireworks' own SDK sends it with every request.
@@ -77,11 +80,9 @@ function refuseNonTextContent(body: unknown): void {
     const content = (item as { content?: unknown } | null)?.content;
     if (!Array.isArray(content)) return;
     content.forEach((part, j) => {
-      const type = (part as { type?: unknown } | null)?.type;
-      if (typeof type === "string" && /^(image_url|video_url|input_audio|audio_url)$/.test(type)) {
-        const path = `messages[${i}].content[${j}].type`;
-        throw badRequest(path, `${path}: this model does not accept ${type} content.`);
-      }
+      if (!isMediaPart(part)) return;
+      const path = `messages[${i}].content[${j}].type`;
+      throw badRequest(path, `${path}: this model does not accept ${part.type} content.`);
     });
   });
 }

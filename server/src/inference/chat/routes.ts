@@ -1,4 +1,5 @@
 import { endpointRoute, type InferenceDeps } from "../pipeline/pipeline.ts";
+import { dropMedia } from "../text/drop-media.ts";
 import { textEndpoint } from "../text/endpoint.ts";
 import { planChatPrompt } from "./plan-prompt.ts";
 import { chatCompletionRequest, chatPromptPrefix, parseChatCompletionRequest } from "./protocol.ts";
@@ -12,6 +13,7 @@ const chatCompletions = textEndpoint({
   name: "chat/completions",
   promptField: "messages",
   parse: parseChatCompletionRequest,
+  dropUnsupported: dropMedia,
   promptPrefix: chatPromptPrefix,
   planPrompt: planChatPrompt,
   serializer: chatResponseSerializer,

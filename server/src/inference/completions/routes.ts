@@ -1,4 +1,5 @@
 import { endpointRoute, type InferenceDeps } from "../pipeline/pipeline.ts";
+import { dropMedia } from "../text/drop-media.ts";
 import { textEndpoint } from "../text/endpoint.ts";
 import { planCompletionPrompt } from "./plan-prompt.ts";
 import {
@@ -18,6 +19,7 @@ const completions = textEndpoint({
   promptField: "prompt",
   parse: parseCompletionRequest,
   countPrompts: promptCount,
+  dropUnsupported: dropMedia,
   promptPrefix: completionPromptPrefix,
   planPrompt: planCompletionPrompt,
   serializer: completionResponseSerializer,

@@ -48,6 +48,11 @@ export interface Endpoint<Body extends EndpointBody> {
    * @throws AppError BAD_REQUEST naming the field.
    */
   parse(body: unknown, text?: string): Body;
+  /**
+   * Removes from a body what no model supports, and names it, for a fallback model that is to run programs unchanged. Null:
+   * there is nothing to remove. Absent: likewise.
+   */
+  dropUnsupported?(body: unknown): { body: unknown; dropped: readonly string[] } | null;
   /** The most that the request may use, which admission charges until it ends. `bodySizeBytes` is 0 when unknown. */
   estimate(body: Body, bodySizeBytes: number): RequestEstimate;
   /** Labels to trace the request by in the log. Absent or null: none. */

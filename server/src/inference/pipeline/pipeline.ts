@@ -8,7 +8,7 @@ import type { RawRoute } from "../../platform/http/server.ts";
 import type { Endpoint, EndpointBody } from "./endpoint.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { RequestRecord, type RequestRecordDeps } from "./record.ts";
-import { InferenceRequest, type ResponseTarget } from "./request.ts";
+import { fallbackHeaders, InferenceRequest, type ResponseTarget } from "./request.ts";
 
 export interface InferenceServices {
   /** The route of requests for a model's name. @throws AppError NOT_FOUND, FAILED_PRECONDITION. */
@@ -45,10 +45,11 @@ export function endpointRoute<Body extends EndpointBody>(
   /** Serves a request whose body has arrived. Never throws: every failure is answered and recorded. */
   async function serve({ target, record, rawBody, text }: ReceivedRequest): Promise<void> {
     let request: InferenceRequest<Body> | null = null;
+    let route: ModelRoute | null = null;
     try {
-      const body = endpoint.parse(rawBody, text);
+      const { body, dropped } = parse(record.principal, rawBody, text);
       record.labels = endpoint.labels?.(body) ?? null;
-      const route = services.resolve(record.principal, body.model);
+      route = services.resolve(record.principal, body.model);
       record.setRoute(route);
       const bodySizeBytes = Number(target.header("content-length") ?? 0);
       const admission = services.admit(record.principal, route, endpoint.estimate(body, bodySizeBytes));
@@ -65,13 +66,17 @@ export function endpointRoute<Body extends EndpointBody>(
         );
         record.replica = replica.replicaId;
         request = new InferenceRequest({ target, record, body, route, admission, replica });
+        request.nameDropped(dropped);
         await endpoint.serve(request);
       } finally {
         admission.settle(record);
       }
       if (!record.isFinished) throw new AppError("INTERNAL", "The endpoint gave no response.");
     } catch (thrown) {
-      const error = thrown instanceof EngineError ? toPublicError(thrown, errorFields) : toAppError(thrown);
+      const error = ofFallback(
+        thrown instanceof EngineError ? toPublicError(thrown, errorFields) : toAppError(thrown),
+        route,
+      );
       const stream = request?.stream ?? null;
       if (stream === null) {
         fail(target, record, error);
@@ -79,6 +84,27 @@ export function endpointRoute<Body extends EndpointBody>(
         const outcome = target.signal.aborted ? "cancelled" : "error";
         record.finish(outcome, error.status, error, () => stream.fail(error));
       }
+    }
+  }
+
+  /** Parses a body; one that is refused is parsed again without what a lenient fallback model may drop. */
+  function parse(
+    principal: Principal,
+    rawBody: unknown,
+    text: string | undefined,
+  ): { body: Body; dropped: readonly string[] } {
+    try {
+      return { body: endpoint.parse(rawBody, text), dropped: NOTHING };
+    } catch (error) {
+      const rest = endpoint.dropUnsupported?.(rawBody) ?? null;
+      if (rest === null) throw error;
+      try {
+        const body = endpoint.parse(rest.body);
+        if (services.resolve(principal, body.model).dropsUnsupported) return { body, dropped: rest.dropped };
+      } catch {
+        // The first refusal tells more.
+      }
+      throw error;
     }
   }
 
@@ -101,6 +127,20 @@ export function endpointRoute<Body extends EndpointBody>(
       else endpoint.readBody(exchange, bodyLimitBytes, onBody);
     },
   };
+}
+
+const NOTHING: readonly string[] = [];
+
+/** The error of a request; it says so when the fallback model has answered. */
+function ofFallback(error: AppError, route: ModelRoute | null): AppError {
+  if (route === null || !route.fallbackUsed) return error;
+  const { code, param, retryAfterS } = error;
+  return new AppError(code, `${error.message} (The fallback model ${route.model} answered.)`, {
+    cause: error.cause ?? error,
+    headers: [...error.headers, ...fallbackHeaders(route)],
+    ...(param === null ? {} : { param }),
+    ...(retryAfterS === null ? {} : { retryAfterS }),
+  });
 }
 
 /** Answers and records a request before the first byte of a response was sent. */

@@ -28,6 +28,11 @@ export interface ResponseStream {
   fail(error: AppError): void;
 }
 
+/** The headers of a response, or error, of the fallback model; empty: the model asked for answers. */
+export function fallbackHeaders({ fallbackUsed, model }: ModelRoute): readonly string[] {
+  return fallbackUsed ? ["x-hearth-fallback-model", model] : [];
+}
+
 /**
  * A request that was parsed, resolved, admitted and routed: an endpoint's work starts from it. The endpoint counts usage
  * into `record` and ends the request with exactly one of `respondJson`, `complete` or `cancel`, or throws.
@@ -41,6 +46,7 @@ export class InferenceRequest<Body> {
   readonly replica: ReplicaLease;
   /** Headers of the response besides those of the account's limits, names and values alternating. */
   headers: readonly string[];
+  #dropped: string[] = [];
   #stream: ResponseStream | null = null;
 
   constructor(parts: {
@@ -57,7 +63,14 @@ export class InferenceRequest<Body> {
     this.route = parts.route;
     this.admission = parts.admission;
     this.replica = parts.replica;
-    this.headers = parts.route.fallbackUsed ? ["x-hearth-fallback-model", parts.route.model] : [];
+    this.headers = fallbackHeaders(parts.route);
+  }
+
+  /** Names the parameters that were dropped, because the fallback model doesn't support them, in a header. */
+  nameDropped(parameters: readonly string[]): void {
+    if (parameters.length === 0) return;
+    this.#dropped.push(...parameters);
+    this.headers = [...fallbackHeaders(this.route), "x-hearth-fallback-dropped", this.#dropped.join(", ")];
   }
 
   /** Ends the request with a JSON response. */

@@ -1,8 +1,11 @@
+import { AppError } from "../../lib/errors.ts";
 import { rememberSchemaTexts } from "../../structured-output/schema-text.ts";
 import type { Endpoint } from "../pipeline/endpoint.ts";
+import type { InferenceRequest } from "../pipeline/request.ts";
 import { parseLogprobFormat } from "./logprobs.ts";
 import type { TextOperation } from "./operation.ts";
 import { checkCombinations, maxTokensOf, type TextParameters } from "./parameters.ts";
+import type { PromptPlan } from "./prompt-plan.ts";
 import { ResponseWriter } from "./response-writer.ts";
 
 /** Largest request body: room for any prompt, and for the ten megabytes of base64 images that the contract allows. */
@@ -33,6 +36,7 @@ export function textEndpoint<Body extends TextParameters>(operation: TextOperati
       parseLogprobFormat(body);
       return body;
     },
+    dropUnsupported: operation.dropUnsupported,
     estimate: (body, bodySizeBytes) => ({
       n: (body.n ?? 1) * (operation.countPrompts?.(body) ?? 1),
       bodySizeBytes,
@@ -42,12 +46,7 @@ export function textEndpoint<Body extends TextParameters>(operation: TextOperati
     sessionKey: (body) => body.prompt_cache_key ?? body.user ?? undefined,
     promptPrefix: operation.promptPrefix,
     async serve(request) {
-      const plan = await operation.planPrompt({
-        body: request.body,
-        replica: request.replica,
-        chatTemplate: request.route.chatTemplate,
-        accountId: request.record.accountId,
-      });
+      const plan = await planPrompt(operation, request);
       if (plan.responseHeaders.length > 0) request.headers = [...request.headers, ...plan.responseHeaders];
       const writer = new ResponseWriter(operation.serializer, request, plan);
       const end = await writer.generate();
@@ -56,4 +55,32 @@ export function textEndpoint<Body extends TextParameters>(operation: TextOperati
       else writer.complete(end.usage);
     },
   };
+}
+
+const REASONING_PARAMETERS = ["reasoning_effort", "thinking", "reasoning_history"] as const;
+
+/**
+ * Plans the prompt. For a lenient fallback model, parameters about reasoning that it refuses are dropped, and a header of the
+ * response names them.
+ */
+async function planPrompt<Body extends TextParameters>(
+  operation: TextOperation<Body>,
+  request: InferenceRequest<Body>,
+): Promise<PromptPlan> {
+  const { body, replica, route } = request;
+  const planRequest = {
+    body,
+    replica,
+    chatTemplate: route.chatTemplate,
+    accountId: request.record.accountId,
+  };
+  try {
+    return await operation.planPrompt(planRequest);
+  } catch (error) {
+    const field = error instanceof AppError ? (error.param?.split(".")[0] ?? "") : "";
+    if (!route.dropsUnsupported || !REASONING_PARAMETERS.some((name) => name === field)) throw error;
+    request.nameDropped(REASONING_PARAMETERS.filter((name) => body[name] != null));
+    for (const name of REASONING_PARAMETERS) delete body[name];
+    return await operation.planPrompt(planRequest);
+  }
 }

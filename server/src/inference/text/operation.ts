@@ -25,6 +25,8 @@ export interface TextOperation<Body extends TextParameters> {
   readonly serializer: ResponseSerializer;
   /** @throws AppError BAD_REQUEST naming the field. */
   parse(body: unknown): Body;
+  /** See `Endpoint`. */
+  dropUnsupported(body: unknown): { body: unknown; dropped: readonly string[] } | null;
   /** Prompts of a batch. Absent: always one. */
   countPrompts?(body: Body): number;
   /** The start of the prompt, alike for prompts that start alike. */

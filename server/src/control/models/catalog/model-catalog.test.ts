@@ -75,6 +75,14 @@ describe("the catalog's resolve", () => {
     expect(refusal(() => models.resolve("gpt-4o")).code).toBe("NOT_FOUND");
   });
 
+  it("uses an attached model or a model of a user's as the fallback", () => {
+    const attachedModels = [attached];
+    for (const fallbackModel of [attached.name, "accounts/acme/models/own"]) {
+      const models = service({ fallbackModel, attachedModels });
+      expect(models.resolve(LIBRARY)).toMatchObject({ model: { name: fallbackModel }, fallbackUsed: true });
+    }
+  });
+
   it("uses the fallback for an alias of a library model", () => {
     const models = service({ fallbackModel: SERVED, aliases: { big: LIBRARY } });
     expect(models.resolve("big")).toMatchObject({ model: { name: SERVED }, fallbackUsed: true });

@@ -10,15 +10,20 @@ export interface ModelCatalogOptions {
    * same name.
    */
   aliases?: Readonly<Record<string, string>>;
-  /** The model that answers requests for catalog models that are not served here. Absent: such requests are refused. */
+  /**
+   * The model that answers requests for catalog models that are not served here: a served one, or one that a user has
+   * deployed. Absent: such requests are refused.
+   */
   fallbackModel?: string | undefined;
+  /** Whether what the fallback doesn't support is dropped from requests and not refused. Default: true. */
+  isFallbackLenient?: boolean;
   /** Models of attached engines. An attached model replaces a catalog model of the same name. */
   attachedModels?: readonly AttachedModel[];
 }
 
 export interface ResolvedModel {
   /** The model that answers. */
-  model: CatalogModel | AttachedModel;
+  model: Pick<CatalogModel, "name" | "parameterCount">;
   /** The name that the client sent. */
   requestedName: string;
   /** `model` is the fallback, because the requested catalog model is not served here. */
@@ -30,6 +35,8 @@ export interface ResolvedModel {
  * know the models that users created; `ModelsService` has those.
  */
 export interface ModelCatalog {
+  /** See `ModelCatalogOptions`. */
+  readonly isFallbackLenient: boolean;
   /**
    * The model that answers a request for `name`, which is a full or short model name or an alias.
    * @throws AppError NOT_FOUND with param `model`.
@@ -66,6 +73,7 @@ export function createModelCatalog(options: ModelCatalogOptions): ModelCatalog {
   addAliases(entries, options.aliases ?? {});
 
   return {
+    isFallbackLenient: options.isFallbackLenient ?? true,
     resolve(name) {
       const entry = lookUp(entries, name);
       if (entry.isServed) return { model: entry.model, requestedName: name, fallbackUsed: false };
@@ -83,6 +91,8 @@ export function createModelCatalog(options: ModelCatalogOptions): ModelCatalog {
   };
 }
 
+const LIBRARY_ACCOUNT = "fireworks";
+
 function addModel(entries: Map<string, CatalogEntry>, entry: CatalogEntry): void {
   const name = parseModelName(entry.model.name);
   if (name === null || fullModelName(name) !== entry.model.name) {
@@ -95,10 +105,15 @@ function addModel(entries: Map<string, CatalogEntry>, entry: CatalogEntry): void
 function findFallback(
   entries: Map<string, CatalogEntry>,
   name: string | undefined,
-): CatalogEntry["model"] | null {
+): ResolvedModel["model"] | null {
   if (name === undefined) return null;
   const entry = entries.get(name);
   if (entry?.isServed) return entry.model;
+  const parsed = parseModelName(name);
+  // A model of a user's may be deployed at any time, and only orchestration knows it.
+  if (entry === undefined && parsed !== null && parsed.accountId !== LIBRARY_ACCOUNT) {
+    return { name: fullModelName(parsed) };
+  }
   const problem = entry === undefined ? "is not a model of the catalog" : "is not served here";
   throw new Error(`HEARTH_FALLBACK_MODEL: ${printable(name)} ${problem}.`);
 }
