@@ -108,7 +108,8 @@ async function startParts(lifecycle: Lifecycle, config: Config, deps: AppDeps): 
     apiKey: config.apiKey,
     keyFile,
   });
-  lifecycle.add({ start: () => waitForServerlessModels(fleet, served, clock, deps.signal) });
+  const embedded = served.filter(({ engine }) => "kind" in engine);
+  lifecycle.add({ start: () => waitForServerlessModels(fleet, embedded, clock, deps.signal) });
 
   const metrics = createMetrics();
   registerGauges(metrics, ledger, fleet);
@@ -189,8 +190,9 @@ async function openConfiguredDatabase(lifecycle: Lifecycle, config: Config, log:
 }
 
 /**
- * Waits until every serverless model is ready or has failed. A model that fails doesn't keep the platform down, and
- * nobody waits for the deployments of users.
+ * Waits until every serverless model of the embedded engine is ready or has failed. A model that fails doesn't keep the
+ * platform down. Nobody waits for users' deployments, nor for other servers, which may load for minutes: requests for their
+ * models wait.
  */
 async function waitForServerlessModels(
   fleet: Fleet,

@@ -186,7 +186,7 @@ describe("a server that the platform does not run and that falls silent", () => 
     const state = { isSilent: false, say: () => {} };
     const server = createServer((request, response) => {
       if (state.isSilent) return;
-      if (request.url === "/health") return void response.end("{}");
+      if (request.method === "GET") return void response.end("{}");
       response.writeHead(200, { "content-type": "text/event-stream" });
       state.say = () => void response.write(`data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n`);
       state.say();

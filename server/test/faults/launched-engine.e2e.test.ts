@@ -7,19 +7,22 @@ import { alive, descendants } from "./processes.ts";
 
 const SERVER = fileURLToPath(new URL("../../src/fleet/launchers/fixture-server.ts", import.meta.url));
 const MODEL = "accounts/local/models/mine";
+/** A model whose server loads for ever. */
+const LOADING = "accounts/local/models/loading";
 const CHAT = "/inference/v1/chat/completions";
 
 let hearth: Hearth;
 
 beforeAll(async () => {
   const command = [process.execPath, "--import", "tsx", SERVER, "{port}"];
+  const loading = [process.execPath, "-e", "setInterval(() => {}, 1000)", "{port}"];
   const engines = {
     NVIDIA_H100_80GB: { command: [...command, "{model}"] },
     NVIDIA_A100_80GB: { command: [...command, "fails", "{gguf}"] },
   };
   hearth = await startHearth({
     env: {
-      HEARTH_LAUNCHED_ENGINES: JSON.stringify({ [MODEL]: command }),
+      HEARTH_LAUNCHED_ENGINES: JSON.stringify({ [MODEL]: command, [LOADING]: loading }),
       HEARTH_DEPLOYMENT_ENGINES: JSON.stringify(engines),
       HEARTH_ACCELERATORS: "NVIDIA_H100_80GB=2,NVIDIA_A100_80GB=1",
     },
@@ -30,6 +33,11 @@ const saying = (content: string) => ({ model: MODEL, messages: [{ role: "user", 
 const servers = () => descendants(hearth.pid).filter(({ command }) => command.includes("fixture-server"));
 
 describe("a model server that the platform starts for itself", () => {
+  test("does not keep the platform from listening while it loads", async () => {
+    const { json } = await send(hearth, "/inference/v1/models");
+    expect(json.data.map(({ id }: { id: string }) => id)).toContain(LOADING);
+  });
+
   test("answers unstreamed and streamed", async () => {
     const whole = await post(hearth, CHAT, saying("Hello"));
     expect(whole.status, whole.text).toBe(200);

@@ -104,6 +104,9 @@ function stream(response: ServerResponse, body: Body, script: Script): void {
 
 createServer(async (request, response) => {
   if (request.url === "/health") return void response.end();
+  if (request.url === "/v1/models") {
+    return void response.end(JSON.stringify({ object: "list", data: [{ id: "able", max_model_len: 8192 }] }));
+  }
   let text = "";
   for await (const piece of request) text += piece;
   const body = JSON.parse(text);

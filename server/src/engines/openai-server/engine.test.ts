@@ -648,7 +648,7 @@ describe("an error", () => {
 
   it("is not caused by a health check that meets a server whose connections are all in use", async () => {
     const { engine, upstream } = await setUp((response, { path }) => {
-      if (path === "/health") sendJson(response, 200, {});
+      if (!path.endsWith("/completions")) sendJson(response, 200, {});
     });
     for (let i = 0; i < 5; i++) void failure(engine);
     await expect.poll(() => upstream.requests.length).toBe(4);
@@ -719,6 +719,40 @@ describe("the adapter", () => {
       sendJson(response, 503, { error: { message: "Loading model" } }),
     );
     await expect(loading.engine.health()).rejects.toMatchObject({ code: "overloaded" });
+  });
+
+  it("reads the context of vLLM's list of models or else llama-server's properties, and again after a failure", async () => {
+    let answers: Record<string, unknown> = {
+      "/health": {},
+      "/v1/models": { data: [{ id: "m", max_model_len: 512 }] },
+    };
+    const { engine, upstream } = await setUp((response, { path }) =>
+      path in answers ? sendJson(response, 200, answers[path]) : sendJson(response, 404, {}),
+    );
+    expect(engine.model.contextLength).toBeNull();
+    await engine.health();
+    expect(engine.model.contextLength).toBe(512);
+    await engine.health();
+    expect(upstream.requests.filter(({ path }) => path === "/v1/models")).toHaveLength(1);
+    answers = {};
+    await expect(engine.health()).rejects.toThrow(EngineError);
+    answers = { "/health": {}, "/props": { default_generation_settings: { n_ctx: 1024 } } };
+    await engine.health();
+    expect(engine.model.contextLength).toBe(1024);
+    answers = { "/health": {}, "/v1/models": { data: [{ id: "m", max_model_len: "long" }] } };
+    const other = engineAt(upstream.baseUrl);
+    cleanups.push(() => other.close());
+    await other.health();
+    expect(other.model.contextLength).toBeNull();
+  });
+
+  it("leaves a chat's limit beyond the context to the server, which would refuse it", async () => {
+    const { engine, upstream } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE), {
+      contextLength: 512,
+    });
+    await collect(engine, chat({ maxTokens: 512 }));
+    await collect(engine, chat({ maxTokens: 511 }));
+    expect(upstream.requests.map(({ body }) => body.max_tokens)).toEqual([undefined, 511]);
   });
 
   it("refuses invalid options", () => {

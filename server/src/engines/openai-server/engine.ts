@@ -12,6 +12,7 @@ import type {
 import { systemClock } from "../../lib/clock.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { badResponse, type ContextOverflow, statusError, transportError } from "./errors.ts";
+import { parseModelContext, parsePropertiesContext } from "./model-context.ts";
 import { type Dialect, requestBody } from "./protocol.ts";
 import { RequestsInFlight } from "./requests-in-flight.ts";
 import { type Upstream, UpstreamRequest } from "./upstream-request.ts";
@@ -23,7 +24,7 @@ export interface OpenAiServerOptions {
   apiKey?: string;
   /** The model's name on that server. */
   upstreamModel: string;
-  /** Most tokens of prompt and output together, where known. */
+  /** Most tokens of prompt and output together. Default: as the server says, see `readContextLength`. */
   contextLength?: number;
   /**
    * `extended` (default): the fields and endpoints that vLLM, SGLang and llama-server add to OpenAI's. `openai`: only
@@ -82,6 +83,9 @@ class OpenAiServerEngine implements TextEngine, Upstream {
   readonly #rootPath: string;
   readonly #maxInFlight: number;
   readonly #requests: RequestsInFlight;
+  /** False until the server was asked for its context, and again after it did not answer: it may be another one then. */
+  #knowsContext: boolean;
+  readonly #isContextConfigured: boolean;
   #closed: Promise<void> | null = null;
 
   constructor(options: OpenAiServerOptions) {
@@ -102,6 +106,8 @@ class OpenAiServerEngine implements TextEngine, Upstream {
     this.maxResponseBytes = options.maxResponseBytes ?? 16 * 1024 * 1024;
     this.maxEventBytes = options.maxEventBytes ?? 1024 * 1024;
     this.capabilities = capabilitiesOf(this.#dialect, options.features ?? []);
+    this.#knowsContext = options.contextLength !== undefined;
+    this.#isContextConfigured = this.#knowsContext;
     this.model = {
       contextLength: options.contextLength ?? null,
       chatTemplate: null,
@@ -140,10 +146,22 @@ class OpenAiServerEngine implements TextEngine, Upstream {
         headers: this.#headers,
         // A connection has one request at a time anyway; false saves undici a turn of its queue for each request.
         blocking: false,
-        body: requestBody(this.#upstreamModel, this.#dialect, request, maxTokens),
+        body: requestBody(
+          this.#upstreamModel,
+          this.#dialect,
+          request,
+          this.#withinContext(request, maxTokens),
+        ),
       },
       handler,
     );
+  }
+
+  /** A chat without a limit gets all of the rest of the context; with a larger limit it would be refused at first. */
+  #withinContext({ input }: GenerateRequest, maxTokens: number | null): number | null {
+    const { contextLength } = this.model;
+    if (input.kind !== "chat" || contextLength === null || maxTokens === null) return maxTokens;
+    return maxTokens >= contextLength ? null : maxTokens;
   }
 
   async maxTokensAfterOverflow({ input }: GenerateRequest, refusal: ContextOverflow): Promise<number | null> {
@@ -195,11 +213,31 @@ class OpenAiServerEngine implements TextEngine, Upstream {
   }
 
   async health(): Promise<void> {
-    let { status } = await this.#requestJson("GET", `${this.#rootPath}/health`, null);
-    if (status === 404 || status === 405) {
-      ({ status } = await this.#requestJson("GET", `${this.#basePath}/models`, null));
+    try {
+      let { status } = await this.#requestJson("GET", `${this.#rootPath}/health`, null);
+      if (status === 404 || status === 405) {
+        ({ status } = await this.#requestJson("GET", `${this.#basePath}/models`, null));
+      }
+      if (status < 200 || status > 299) throw statusError(Math.max(status, 500), null, null);
+    } catch (error) {
+      this.#knowsContext = this.#isContextConfigured;
+      throw error;
     }
-    if (status < 200 || status > 299) throw statusError(Math.max(status, 500), null, null);
+    if (this.#knowsContext) return;
+    this.#knowsContext = true;
+    // A server that can't be asked for its context is healthy all the same.
+    await this.#readContextLength().catch(() => {});
+  }
+
+  /** Reads the context's length from the list of models (vLLM, SGLang) or the server's properties (llama-server). */
+  async #readContextLength(): Promise<void> {
+    const models = await this.#requestJson("GET", `${this.#basePath}/models`, null);
+    let length = parseModelContext(models.json, this.#upstreamModel);
+    if (length === null && this.#dialect === "extended") {
+      const properties = await this.#requestJson("GET", `${this.#rootPath}/props`, null);
+      length = parsePropertiesContext(properties.json);
+    }
+    this.model.contextLength = length;
   }
 
   close(): Promise<void> {

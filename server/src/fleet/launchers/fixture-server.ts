@@ -21,6 +21,7 @@ const helper = spawn(process.execPath, [
 
 createServer(async (request, response) => {
   if (request.url === "/health") return void response.end("{}");
+  if (request.method === "GET") return void response.writeHead(404).end();
   let text = "";
   for await (const piece of request) text += piece;
   console.log(`Received ${text}`);
