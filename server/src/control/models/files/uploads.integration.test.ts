@@ -422,22 +422,16 @@ describe("an upload", () => {
     expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
   });
 
-  test.each([
-    "../config.json",
-    "a/../../b",
-    "/etc/passwd",
-    "C:\\x",
-    "a\\b",
-    "a//b",
-    "",
-    ".",
-  ])("of a file named %j is refused before a URL is created", async (name) => {
-    const id = "names";
-    await t.call(t.alice.key, "POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
-    const response = await endpoint(id, sizes({ "config.json": 2, [name]: 2 }));
-    expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize"]);
-    expect((await validate(id)).json.message).toContain("No files were declared");
-  });
+  test.each(["../config.json", "a/../../b", "/etc/passwd", "C:\\x", "a\\b", "a//b", "", "."])(
+    "of a file named %j is refused before a URL is created",
+    async (name) => {
+      const id = "names";
+      await t.call(t.alice.key, "POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
+      const response = await endpoint(id, sizes({ "config.json": 2, [name]: 2 }));
+      expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize"]);
+      expect((await validate(id)).json.message).toContain("No files were declared");
+    },
+  );
 
   test("as trainers write it becomes READY without their other files, which get no URL and are never stored", async () => {
     const folder = t.newFolder();
