@@ -38,8 +38,8 @@ beforeAll(async () => {
   server = await createHttpServer({
     clock,
     log,
-    headersTimeoutMs: 100,
-    requestTimeoutMs: 200,
+    headersTimeoutMs: 2_000,
+    requestTimeoutMs: 4_000,
     authenticate() {
       throw new AppError("UNAUTHORIZED", "No.");
     },

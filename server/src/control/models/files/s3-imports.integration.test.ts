@@ -23,6 +23,12 @@ beforeAll(async () => {
     await store(`models/other/${name}`, "other");
   }
 });
+/** What a trainer leaves beside a model, which is not copied. */
+beforeAll(async () => {
+  for (const name of ["optimizer.pt", "runs/host/events.out.tfevents.1", "a b.txt"]) {
+    await store(`models/tiny/${name}`, "state");
+  }
+});
 afterAll(async () => {
   await t.close();
   await s3.stop();
@@ -40,7 +46,7 @@ async function createModel(id: string): Promise<string> {
 }
 
 describe("an import from S3", () => {
-  test("copies the folder's files, checks them and makes the model READY", async () => {
+  test("copies the folder's model files, checks them and makes the model READY", async () => {
     const model = await createModel("from-s3");
     const awsS3Source = { s3Bucket: s3.bucket, s3Path: "/models/tiny/", ...KEYS };
     const operation = await t.succeed("POST", `${model}:import`, { awsS3Source });
