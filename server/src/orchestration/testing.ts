@@ -14,7 +14,13 @@ import type { DeployableModel, ModelCatalog, ModelEntry } from "../control/model
 import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { fixtureKind } from "../fleet/launchers/fixture-kind.ts";
 import { type ProcessExit, processExit } from "../fleet/launchers/process-exit.ts";
-import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "../fleet/service.ts";
+import {
+  alwaysOnSpec,
+  createFleet,
+  type DeploymentSpec,
+  type Fleet,
+  type RemoveOptions,
+} from "../fleet/service.ts";
 import type { RunningEngine } from "../fleet/types.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
@@ -113,7 +119,7 @@ export class TestFleet
     this.specs.set(spec.id, spec);
   }
 
-  async remove(id: string, options: { graceMs: number }): Promise<void> {
+  async remove(id: string, options: RemoveOptions): Promise<void> {
     this.specs.delete(id);
     await this.#fleet.remove(id, options);
   }

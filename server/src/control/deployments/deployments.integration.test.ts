@@ -363,6 +363,20 @@ describe("a deployment", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
+  it("gives its reason to the requests that wait for it when it fails", async () => {
+    test.fleet.holdAt = "loading";
+    const { id } = await create();
+    const waiting = test.fleet.route({ deployment: nameOf(id) }, new AbortController().signal);
+    const message = "The weights file is damaged.";
+    const refusal = expect(waiting).rejects.toMatchObject({ code: "FAILED_PRECONDITION", message });
+    await test.deployments.store.change("acme", id, new Date(test.clock.now()), (row) => ({
+      row: { ...row, state: "FAILED", statusMessage: message },
+      events: [],
+    }));
+    await test.settle();
+    await refusal;
+  });
+
   it("shows the same reason while the next start is under way, in its status and in the 503 of a request", async () => {
     test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
     const { id } = await create();

@@ -1,5 +1,6 @@
 import type { DeploymentStatus as FleetDeploymentStatus, ReplicaDiagnostics } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
 import { unusedAutoDeleteMs } from "./autoscaling.ts";
 import { revisionOf } from "./fleet-spec.ts";
 import { deploymentName } from "./names.ts";
@@ -20,8 +21,11 @@ export interface DeploymentLifecycleDeps {
   diagnostics(name: string): readonly ReplicaDiagnostics[];
   /** Stores when deployments were used last, as far as this process knows. */
   flushLastUsed(): Promise<void>;
-  /** Lets running requests finish for at most `graceMs`, then ends all replicas. */
-  remove(name: string, graceMs: number): Promise<void>;
+  /**
+   * Lets running requests finish for at most `graceMs`, then ends all replicas. Requests that wait for one fail with `error`;
+   * absent: as the deployment is being deleted.
+   */
+  remove(name: string, options: { graceMs: number; error?: AppError }): Promise<void>;
 }
 
 const DAY_MS = 86_400_000;
@@ -53,13 +57,18 @@ export async function stepDeployment(
     case "READY":
       return stepLive(deps, row);
     case "FAILED":
-      await deps.remove(deploymentName(row), 0);
+      await deps.remove(deploymentName(row), { graceMs: 0, error: failedError(row) });
       return null;
     case "DELETING":
       return finishDeletion(deps, row);
     case "DELETED":
       return purgeWhenDue(deps, row);
   }
+}
+
+/** The error of requests to a FAILED deployment: its reason. */
+export function failedError({ statusMessage }: Pick<DeploymentRow, "statusMessage">): AppError {
+  return new AppError("FAILED_PRECONDITION", statusMessage, { param: "model" });
 }
 
 async function stepLive(deps: DeploymentLifecycleDeps, row: DeploymentRow): Promise<number | null> {
@@ -215,7 +224,7 @@ async function finishDeletion(
   deps: DeploymentLifecycleDeps,
   { accountId, id }: DeploymentRow,
 ): Promise<number | null> {
-  await deps.remove(deploymentName({ accountId, id }), DRAIN_MS);
+  await deps.remove(deploymentName({ accountId, id }), { graceMs: DRAIN_MS });
   const now = new Date(deps.clock.now());
   const row = await deps.store.change(accountId, id, now, (before) => {
     if (before.state !== "DELETING") return null;

@@ -41,7 +41,7 @@ export {
   fleetSpec,
   type Workload,
 } from "./fleet-spec.ts";
-export { stepDeployment } from "./lifecycle.ts";
+export { failedError, stepDeployment } from "./lifecycle.ts";
 export { type ModelSource, modelNameOf } from "./model-compatibility.ts";
 export { deploymentName, parseDeploymentName } from "./names.ts";
 export { MULTI_REGIONS, REGIONS } from "./schema.ts";
