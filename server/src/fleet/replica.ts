@@ -154,6 +154,7 @@ export class Replica {
       lastFailure: this.#publicFailure(),
       outstanding: this.#outstanding,
       restarts: Math.max(0, this.#starts - 1),
+      failures: this.#failures,
       pid: this.#runningEngine?.pid ?? null,
       accelerators: this.#options.accelerators ?? null,
     };

@@ -363,6 +363,28 @@ describe("a deployment", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
+  it("fails after five attempts, and waits for the end of the fifth", async () => {
+    test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
+    const { id } = await create();
+    const replica = () => test.fleet.observe(nameOf(id))!.replicas[0]!;
+    const state = async () => {
+      test.clock.advance(1_000);
+      await test.settle();
+      return (await get(id)).state;
+    };
+    while (replica().failures < 4) {
+      expect(await state()).toBe("CREATING");
+      await test.fleet.pass(250);
+    }
+    test.fleet.holdAt = "loading";
+    await test.fleet.pass(10_000);
+    expect(replica()).toMatchObject({ state: "starting", failures: 4 });
+    expect(await state()).toBe("CREATING");
+    await test.fleet.release();
+    expect(replica()).toMatchObject({ state: "backoff", failures: 5 });
+    expect(await state()).toBe("FAILED");
+  });
+
   it("gives its reason to the requests that wait for it when it fails", async () => {
     test.fleet.holdAt = "loading";
     const { id } = await create();

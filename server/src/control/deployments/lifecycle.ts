@@ -37,8 +37,8 @@ const RECHECK_MS = 5 * 60_000;
 /** The fleet's change events wake the reconciler; these intervals only make up for lost events. */
 const SOON_MS = 1_000;
 const WAIT_MS = 10_000;
-/** A deployment that never served counts as failed when a replica was restarted this often. */
-const MAX_RESTARTS = 4;
+/** A deployment that is not READY becomes FAILED when a replica has failed this many times in a row. */
+const MAX_FAILURES = 5;
 
 /**
  * Takes one step from a deployment's actual state to its desired one. Idempotent.
@@ -148,7 +148,7 @@ function stateAfter(
   }
   const isReady = status.desiredReplicas === 0 || status.replicas.some(({ stage }) => stage === "ready");
   const crashing = status.replicas.filter(
-    ({ restarts, stage }) => restarts >= MAX_RESTARTS && stage !== "ready",
+    ({ failures, stage }) => failures >= MAX_FAILURES && stage !== "ready",
   );
   if (state !== "READY" && !isReady && crashing.length > 0) {
     const reason = crashing.find(({ lastFailure }) => lastFailure !== null)?.lastFailure?.message;
