@@ -66,6 +66,8 @@ export interface StartupPhase {
   step: "pending" | "unplaceable" | "downloading" | "initializing";
   /** A public sentence. */
   message: string;
+  /** The same for requests, which may be another account's. Absent: `message`. */
+  requestMessage?: string;
 }
 
 /** Starts an engine; called again after each end of the engine. */
