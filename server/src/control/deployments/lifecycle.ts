@@ -112,8 +112,9 @@ async function recordObservation(
       ...(applyError === null ? {} : { message: applyError }),
       ...(lastFailure === null ? {} : { lastFailure }),
     };
-    const next = { ...row, observed, ...stateAfter(row, status, applyError) };
-    const events = eventsBetween(row, next);
+    const seen = { ...row, observed, ...stateAfter(row, status, applyError) };
+    const events = eventsBetween(row, seen);
+    const next = seen.state === "FAILED" ? { ...seen, observed: withoutReplicas(observed) } : seen;
     const isSame =
       events.length === 0 &&
       row.observed.message === observed.message &&
@@ -121,6 +122,11 @@ async function recordObservation(
     const isQuiet = next.state === row.state && next.statusMessage === row.statusMessage;
     return isSame && isQuiet ? null : { row: next, events, quiet: isQuiet };
   });
+}
+
+/** The observation of a deployment whose replicas are ended: its last failure stays. */
+function withoutReplicas({ lastFailure }: ObservedStatus): ObservedStatus {
+  return lastFailure === undefined ? EMPTY_STATUS : { ...EMPTY_STATUS, lastFailure };
 }
 
 function latestFailure(failures: readonly ReplicaDiagnostics[]): StoredFailure | null {
