@@ -332,6 +332,13 @@ describe("a deployment", () => {
       status: { code: "RESOURCE_EXHAUSTED", message },
       replicaStats: { pendingSchedulingReplicaCount: 1 },
     });
+    const termination = await as(alice, "GET", path(id, "/terminationMessage"));
+    expect(termination.json).toEqual({ message });
+    const { json } = await as(alice, "GET", "/v1/accounts/acme/deployedModels?pageSize=200");
+    expect(json.deployedModels.find((one: Json) => one.deployment === nameOf(id))).toMatchObject({
+      state: "DEPLOYING",
+      status: { code: "RESOURCE_EXHAUSTED", message },
+    });
     const freed = await as(alice, "PATCH", path(id), { acceleratorType: null, acceleratorCount: null });
     expect(freed.status, freed.text).toBe(200);
     expect(test.fleet.specs.get(nameOf(id))?.accelerators).toBeNull();
@@ -354,6 +361,8 @@ describe("a deployment", () => {
     expect(await get(id)).toMatchObject({
       state: "FAILED",
       status: { code: "FAILED_PRECONDITION", message: "The weights file is damaged." },
+      desiredReplicaCount: 0,
+      replicaStats: { pendingSchedulingReplicaCount: 0, initializingReplicaCount: 0, readyReplicaCount: 0 },
     });
     expect(test.fleet.specs.has(nameOf(id))).toBe(false);
     expect(await terminationMessage()).toBe("The weights file is damaged.");
