@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { Engine } from "../engine/engine.ts";
 import { EngineError } from "../engine/errors.ts";
-import type { DeviceAllocator, DeviceLease } from "./device-allocator.ts";
+import type { DeviceAllocator, DeviceLease, PlacementProblem } from "./device-allocator.ts";
 import { createLauncher, type Launch, type LaunchOptions } from "./launch.ts";
 import type { CommandEngine, DeploymentSpec, ProcessEngine } from "./spec.ts";
 import type { Boot, RunningEngine, StartupPhase } from "./types.ts";
@@ -32,8 +32,8 @@ export function bootOf(spec: DeploymentSpec, options: BootOptions): Boot {
   return async (signal, onPhase) => {
     const shortage = accelerators === null ? null : deviceAllocator.shortage(accelerators);
     if (shortage !== null) await waitUnplaceable(shortage, signal, onPhase);
-    const lease = await deviceAllocator.acquire(accelerators, signal, (message) =>
-      onPhase({ step: "pending", message }),
+    const lease = await deviceAllocator.acquire(accelerators, signal, (problem) =>
+      onPhase({ step: "pending", ...problem }),
     );
     try {
       onPhase({ step: "initializing", message: "The model is starting." });
@@ -75,8 +75,8 @@ function attachedBoot(open: () => Engine): Boot {
  * Waits until the signal aborts: a host never gains devices or memory, so only another spec ends the wait.
  * @throws the signal's reason.
  */
-function waitUnplaceable(message: string, signal: AbortSignal, onPhase: OnPhase): Promise<never> {
-  onPhase({ step: "unplaceable", message });
+function waitUnplaceable(problem: PlacementProblem, signal: AbortSignal, onPhase: OnPhase): Promise<never> {
+  onPhase({ step: "unplaceable", ...problem });
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -111,15 +111,22 @@ async function fetchWeights(
 }
 
 /**
- * Why this host can never hold the weights, in a public sentence; null when it can. Weights larger than the memory would
+ * Why this host can never hold the weights; null when it can. Weights larger than the memory would
  * make the whole machine swap.
  */
-async function shortageOfMemory(path: string, deviceAllocator: DeviceAllocator): Promise<string | null> {
+async function shortageOfMemory(
+  path: string,
+  deviceAllocator: DeviceAllocator,
+): Promise<PlacementProblem | null> {
   const { memoryBytes } = deviceAllocator.status();
   const stats = await stat(path).catch(() => null);
   if (stats === null || stats.size <= memoryBytes) return null;
   const inGb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
-  return `The model needs more than ${inGb(stats.size)} of memory; this host has ${inGb(memoryBytes)}.`;
+  const need = `The model needs more than ${inGb(stats.size)} of memory`;
+  return {
+    message: `${need}; this host has ${inGb(memoryBytes)}.`,
+    requestMessage: `${need}, which this host lacks.`,
+  };
 }
 
 function releaseOnStop(running: RunningEngine, lease: DeviceLease): RunningEngine {

@@ -3,6 +3,7 @@ import { EngineError } from "../engine/errors.ts";
 import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import type { EngineEvent, GenerateRequest } from "../engine/generation.ts";
 import { FakeClock } from "../lib/clock.ts";
+import { AppError } from "../lib/errors.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { Deployment } from "./deployment.ts";
 import { processExit } from "./launchers/process-exit.ts";
@@ -386,7 +387,7 @@ it("a closed deployment refuses new and waiting requests, and ends running ones 
   for (let i = 0; i < 8; i++) void begin(await route());
   const waiting = route();
   await settle();
-  const closing = deployment.close(1000, "Going.");
+  const closing = deployment.close(1000, new AppError("UNAVAILABLE", "Going."));
   await expect(waiting).rejects.toMatchObject({ code: "UNAVAILABLE", message: "Going." });
   await expect(route()).rejects.toMatchObject({ message: "Going." });
   expect(boots[0]!.isStopped).toBe(false);
@@ -424,7 +425,7 @@ describe("a deployment is overloaded", () => {
     deployment.apply({ ...unknown, engine: { attach: () => createFakeEngine() } });
     const waiting = Array.from({ length: 200 }, () => route().catch(() => {}));
     expect(deployment.isOverloaded).toBe(false);
-    await deployment.close(0, "over");
+    await deployment.close(0, new AppError("UNAVAILABLE", "Over."));
     await Promise.all(waiting);
   });
 });

@@ -61,7 +61,8 @@ export class Deployment implements ReplicaSource {
   #spec: DeploymentSpec;
   #template: ReplicaTemplate;
   #isElastic: boolean;
-  #closedBecause: string | null = null;
+  /** Refuses requests that come or wait after `close`; null while it is open. */
+  #closedError: AppError | null = null;
 
   constructor(spec: DeploymentSpec, options: DeploymentOptions) {
     const { clock } = options;
@@ -107,7 +108,7 @@ export class Deployment implements ReplicaSource {
    * @throws AppError UNAVAILABLE with `retryAfterS`; FAILED_PRECONDITION when the LoRA can't be loaded; the signal's reason.
    */
   route(hints: RoutingHints, signal: AbortSignal): Promise<ReplicaLease> {
-    if (this.#closedBecause === null) {
+    if (this.#closedError === null) {
       this.#meter.requests++;
       this.#autoscaling.recordRequest();
     }
@@ -164,9 +165,12 @@ export class Deployment implements ReplicaSource {
     return this.#set.load + this.#queue.size >= OVERLOAD_FACTOR * slots;
   }
 
-  /** Refuses new requests and lets running ones finish within `graceMs`. Resolves once no replica is left. Idempotent. */
-  async close(graceMs: number, because: string): Promise<void> {
-    this.#closedBecause ??= because;
+  /**
+   * Refuses new and waiting requests with the error, and lets running ones finish within `graceMs`. Resolves once no replica
+   * is left. Idempotent.
+   */
+  async close(graceMs: number, error: AppError): Promise<void> {
+    this.#closedError ??= error;
     this.#autoscaling.stop();
     this.#queue.retryAll();
     await this.#set.close(graceMs);
@@ -189,8 +193,7 @@ export class Deployment implements ReplicaSource {
   }
 
   #assertOpen(): void {
-    if (this.#closedBecause === null) return;
-    throw new AppError("UNAVAILABLE", this.#closedBecause, { retryAfterS: RETRY_S });
+    if (this.#closedError !== null) throw this.#closedError;
   }
 
   #starting(): Replica | undefined {

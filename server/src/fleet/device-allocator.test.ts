@@ -12,7 +12,7 @@ const devicesOf = (lease: DeviceLease) => Object.entries(lease.env)[0];
 /** Acquires devices; also returns the messages of the wait. */
 function take(allocator: DeviceAllocator, type: string, count: number, signal = never) {
   const waits: string[] = [];
-  const lease = allocator.acquire({ type, count }, signal, (message) => waits.push(message));
+  const lease = allocator.acquire({ type, count }, signal, ({ message }) => waits.push(message));
   return { lease, waits };
 }
 
@@ -60,13 +60,14 @@ describe("accelerators", () => {
   });
 
   it("are reported as missing, with numbers, when the host doesn't have them", () => {
-    expect(host().shortage({ type: A100, count: 1 })).toBe(
-      `This host has no accelerators; a replica needs 1 ${A100}.`,
-    );
-    expect(host([H100, 2]).shortage({ type: H100, count: 4 })).toBe(
+    expect(host().shortage({ type: A100, count: 1 })).toEqual({
+      message: `This host has no accelerators; a replica needs 1 ${A100}.`,
+      requestMessage: `A replica needs 1 ${A100}, which this host lacks.`,
+    });
+    expect(host([H100, 2]).shortage({ type: H100, count: 4 })?.message).toBe(
       `A replica needs 4 ${H100}; this host has 2 ${H100}.`,
     );
-    expect(host([H100, 2], [MI300, 1]).shortage({ type: A100, count: 1 })).toBe(
+    expect(host([H100, 2], [MI300, 1]).shortage({ type: A100, count: 1 })?.message).toBe(
       `A replica needs 1 ${A100}; this host has 2 ${H100}, 1 ${MI300}.`,
     );
     expect(host([H100, 2]).shortage({ type: H100, count: 2 })).toBeNull();

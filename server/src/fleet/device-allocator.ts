@@ -16,6 +16,14 @@ export interface HostStatus {
   accelerators: { type: string; total: number; free: number }[];
 }
 
+/** Why a replica gets no room on the host, in public sentences. */
+export interface PlacementProblem {
+  /** With what the host has: for the owner of the deployment. */
+  message: string;
+  /** Without it: for requests, which may be another account's. */
+  requestMessage: string;
+}
+
 /** Accelerators that one replica holds exclusively. */
 export interface DeviceLease {
   /** Variables that hide all other accelerators from the replica's process. */
@@ -66,23 +74,26 @@ export class DeviceAllocator {
     };
   }
 
-  /** Why this host can never provide the accelerators, in a public sentence; null when it can. */
-  shortage({ type, count }: Accelerators): string | null {
+  /** Why this host can never provide the accelerators; null when it can. */
+  shortage({ type, count }: Accelerators): PlacementProblem | null {
     const total = this.#totals.get(type) ?? 0;
     if (total >= count) return null;
     const others = [...this.#totals].map(([other, number]) => `${number} ${other}`).join(", ");
-    if (others === "") return `This host has no accelerators; a replica needs ${count} ${type}.`;
-    return `A replica needs ${count} ${type}; this host has ${others}.`;
+    const message =
+      others === ""
+        ? `This host has no accelerators; a replica needs ${count} ${type}.`
+        : `A replica needs ${count} ${type}; this host has ${others}.`;
+    return { message, requestMessage: `A replica needs ${count} ${type}, which this host lacks.` };
   }
 
   /**
    * Waits until the accelerators are free. @param wanted null: none.
-   * @param onWait called with a public sentence when they are not free now. @throws the signal's reason.
+   * @param onWait called when they are not free now. @throws the signal's reason.
    */
   async acquire(
     wanted: Accelerators | null,
     signal: AbortSignal,
-    onWait: (message: string) => void,
+    onWait: (problem: PlacementProblem) => void,
   ): Promise<DeviceLease> {
     signal.throwIfAborted();
     if (wanted === null) return NO_DEVICES;
@@ -105,7 +116,10 @@ export class DeviceAllocator {
       this.#serveWaiters();
       if (this.#waiters.includes(waiter)) {
         const free = this.#free.get(type)?.length ?? 0;
-        onWait(`Waiting for ${count} ${type}; ${free} of this host's are free.`);
+        onWait({
+          message: `Waiting for ${count} ${type}; ${free} of this host's are free.`,
+          requestMessage: `Waiting for ${count} ${type}.`,
+        });
       }
     });
   }

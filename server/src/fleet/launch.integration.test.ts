@@ -263,7 +263,12 @@ describe("accelerators", () => {
     const message = `This host has no accelerators; a replica needs 1 ${H100}.`;
     await until(() => fleet.observe("m")!.message === message);
     expect(fleet.observe("m")).toMatchObject({ replicas: [{ stage: "pending", state: "unplaceable" }] });
-    await expect(route(fleet)).rejects.toMatchObject({ code: "UNAVAILABLE", message });
+    // The request may be another account's, and may as well come again later.
+    await expect(route(fleet)).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: `A replica needs 1 ${H100}, which this host lacks.`,
+      retryAfterS: 60,
+    });
     // A spec without accelerators makes the deployment run.
     fleet.apply({ ...launched(), revision: "2" });
     expect(await chat(fleet, "hello")).toMatch(/^hello/);
@@ -277,6 +282,9 @@ describe("accelerators", () => {
     const waiting = `Waiting for 2 ${H100}; 0 of this host's are free.`;
     await until(() => fleet.observe("other")!.message === waiting);
     expect(fleet.observe("other")!.replicas).toMatchObject([{ stage: "pending", state: "pending" }]);
+    await expect(fleet.route({ deployment: "other" }, new AbortController().signal)).rejects.toThrow(
+      new RegExp(`^Waiting for 2 ${H100}\\.$`),
+    );
     await fleet.remove("m", { graceMs: 0 });
     await until(() => fleet.observe("other")!.replicas[0]!.stage === "ready");
     expect(fleet.host().accelerators).toEqual([{ type: H100, total: 2, free: 0 }]);
@@ -326,5 +334,9 @@ it("weights that don't fit the memory leave the replica unplaceable, and nothing
   });
   const fleet = fleetOf(spec);
   await until(() => fleet.observe("m")!.message?.startsWith("The model needs more than 8796.1 GB") === true);
+  await expect(route(fleet)).rejects.toMatchObject({
+    message: "The model needs more than 8796.1 GB of memory, which this host lacks.",
+    retryAfterS: 60,
+  });
   rmSync(dir, { recursive: true });
 });

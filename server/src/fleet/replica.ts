@@ -50,6 +50,8 @@ const WEIGHTS_RETRY = { baseMs: 5_000, capMs: 60_000 };
 /** A replica that was ready this long counts as stable: its last failure is forgotten and waits are short again. */
 const STABLE_MS = 60_000;
 const STOP_GRACE_MS = 5_000;
+/** Only a change of the deployment or the host helps an unplaceable replica. */
+const UNPLACEABLE_RETRY_S = 60;
 /** See `watchHealth`. */
 const HEALTH = {
   restart: { intervalMs: 10_000, maxMisses: 3 },
@@ -94,6 +96,8 @@ export class Replica {
   #step: StartupPhase["step"] = "initializing";
   /** The current activity as a public sentence; null when the replica is ready. The public message adds the last failure. */
   #activity: string | null = "The model is starting.";
+  /** The same for requests, which may be another account's. */
+  #requestActivity: string | null = this.#activity;
   #lastFailure: KeptFailure | null = null;
   #runningEngine: RunningEngine | null = null;
   #isDraining = false;
@@ -154,6 +158,7 @@ export class Replica {
       lastFailure: this.#publicFailure(),
       outstanding: this.#outstanding,
       restarts: Math.max(0, this.#starts - 1),
+      failures: this.#failures,
       pid: this.#runningEngine?.pid ?? null,
       accelerators: this.#options.accelerators ?? null,
     };
@@ -166,11 +171,15 @@ export class Replica {
     return { ...failure, replica: this.id, outputTail: this.#lastFailure!.outputTail };
   }
 
-  /** Why a request can't be served now, with the time until the next start as `retryAfterS`. */
+  /**
+   * Why a request can't be served now, without what the host has. `retryAfterS` is the time until the next start, 60 for a
+   * replica that the host can never run.
+   */
   unavailableError(): AppError {
     const waitMs = this.#retryAtMs - this.#options.clock.monotonicMs();
-    const retryAfterS = Math.max(1, Math.ceil(waitMs / 1000));
-    return new AppError("UNAVAILABLE", this.#message() ?? "The model is restarting.", { retryAfterS });
+    const isUnplaceable = this.#state === "unplaceable";
+    const retryAfterS = isUnplaceable ? UNPLACEABLE_RETRY_S : Math.max(1, Math.ceil(waitMs / 1000));
+    return new AppError("UNAVAILABLE", this.#requestMessage(), { retryAfterS });
   }
 
   /** Idempotent. */
@@ -195,7 +204,7 @@ export class Replica {
    */
   run<T>(cost: number, work: (engine: Engine, end: () => void) => T): T {
     const { engine } = this;
-    if (engine === null) throw new EngineError("unavailable", this.#message() ?? "The model is restarting.");
+    if (engine === null) throw new EngineError("unavailable", this.#requestMessage());
     this.#outstanding++;
     this.#load += cost;
     let hasEnded = false;
@@ -259,11 +268,12 @@ export class Replica {
     this.#enter("stopped", STOPPING);
   }
 
-  #phase({ step, message }: StartupPhase): void {
+  #phase({ step, message, requestMessage = message }: StartupPhase): void {
     if (this.#closing.signal.aborted) return;
     const isNew = step !== this.#step;
     this.#step = step;
-    const isChanged = this.#enter(step === "pending" || step === "unplaceable" ? step : "starting", message);
+    const state = step === "pending" || step === "unplaceable" ? step : "starting";
+    const isChanged = this.#enter(state, message, requestMessage);
     if (isNew && !isChanged) this.#options.onChange();
   }
 
@@ -273,16 +283,20 @@ export class Replica {
   }
 
   /** The current activity and, until the replica is ready, the reason of its last failure. */
-  #message(): string | null {
+  #message(activity = this.#activity): string | null {
     const failure = this.#lastFailure;
-    if (failure === null || this.#activity === null || !RETRYING.has(this.#state)) return this.#activity;
+    if (failure === null || activity === null || !RETRYING.has(this.#state)) return activity;
     if (this.#step !== "initializing" && this.#state !== "missing-weights" && this.#state !== "backoff") {
-      return `${this.#activity} Last failure: ${failure.message}`;
+      return `${activity} Last failure: ${failure.message}`;
     }
     // The message of missing weights is an instruction that stands for itself.
     if (failure.isMissingWeights) return failure.message;
     const count = this.#failures >= 3 ? ` It failed ${this.#failures} times in a row.` : "";
     return `Starting again; last failure: ${failure.message}${count}`;
+  }
+
+  #requestMessage(): string {
+    return this.#message(this.#requestActivity) ?? "The model is restarting.";
   }
 
   #publicFailure(): ReplicaFailure | null {
@@ -381,8 +395,9 @@ export class Replica {
   }
 
   /** Returns whether the state has changed. */
-  #enter(state: ReplicaState, activity: string | null): boolean {
+  #enter(state: ReplicaState, activity: string | null, requestActivity = activity): boolean {
     this.#activity = activity;
+    this.#requestActivity = requestActivity;
     if (this.#state === state) return false;
     this.#state = state;
     this.#options.onChange();

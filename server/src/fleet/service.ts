@@ -65,6 +65,12 @@ export interface RouteRequest extends RoutingHints {
   deployment: string;
 }
 
+export interface RemoveOptions {
+  graceMs: number;
+  /** Default: UNAVAILABLE, as the deployment is being deleted. */
+  error?: AppError;
+}
+
 export interface Fleet {
   /**
    * Sets what should run under the spec's id from now on. Starts replicas in the background; `observe` shows
@@ -72,8 +78,11 @@ export interface Fleet {
    * @throws AppError FAILED_PRECONDITION with a public message when no fleet can run the spec.
    */
   apply(spec: DeploymentSpec): void;
-  /** Refuses new requests and lets running ones finish for at most `graceMs`; resolves once no replica is left. */
-  remove(id: string, options: { graceMs: number }): Promise<void>;
+  /**
+   * Refuses new and waiting requests with `error`, and lets running ones finish for at most `graceMs`; resolves once no
+   * replica is left.
+   */
+  remove(id: string, options: RemoveOptions): Promise<void>;
   /**
    * Leases a replica to a request; waits at most `coldStartMs` for one that is starting, is full or is loading the LoRA. The
    * request then runs with that LoRA.
@@ -95,6 +104,9 @@ export interface Fleet {
   /** Refuses new work, lets running work finish for at most `graceMs`, then ends every engine. Idempotent. */
   close(graceMs: number): Promise<void>;
 }
+
+/** Time after which a request that finds its deployment closed may try again. */
+const RETRY_S = 5;
 
 export function createFleet(options: FleetOptions): Fleet {
   return new DynamicFleet(options);
@@ -131,12 +143,12 @@ class DynamicFleet implements Fleet {
     else existing.apply(spec);
   }
 
-  async remove(id: string, { graceMs }: { graceMs: number }): Promise<void> {
+  async remove(id: string, { graceMs, error }: RemoveOptions): Promise<void> {
     const deployment = this.#deployments.get(id);
     if (deployment === undefined) return;
     this.#deployments.delete(id);
     this.#leaving.add(deployment);
-    await deployment.close(graceMs, `${id} is being deleted.`);
+    await deployment.close(graceMs, error ?? unavailable(`${id} is being deleted.`));
     this.#leaving.delete(deployment);
   }
 
@@ -173,7 +185,7 @@ class DynamicFleet implements Fleet {
 
   close(graceMs: number): Promise<void> {
     this.#closing ??= Promise.all(
-      this.#all().map((deployment) => deployment.close(graceMs, "The server is stopping.")),
+      this.#all().map((deployment) => deployment.close(graceMs, unavailable("The server is stopping."))),
     ).then(() => {});
     return this.#closing;
   }
@@ -204,4 +216,8 @@ class DynamicFleet implements Fleet {
       for (const changed of ids) for (const listener of this.#listeners) listener(changed);
     });
   }
+}
+
+function unavailable(message: string): AppError {
+  return new AppError("UNAVAILABLE", message, { retryAfterS: RETRY_S });
 }

@@ -37,6 +37,8 @@ export interface ReplicaStatus {
   outstanding: number;
   /** Starts after the first, since the server started. */
   restarts: number;
+  /** Failures in a row, of starts and of engines that ran for less than a minute. */
+  failures: number;
   pid: number | null;
   /** The accelerators it holds or waits for; null: none. */
   accelerators: Accelerators | null;
@@ -64,6 +66,8 @@ export interface StartupPhase {
   step: "pending" | "unplaceable" | "downloading" | "initializing";
   /** A public sentence. */
   message: string;
+  /** The same for requests, which may be another account's. Absent: `message`. */
+  requestMessage?: string;
 }
 
 /** Starts an engine; called again after each end of the engine. */

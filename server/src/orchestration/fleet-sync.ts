@@ -3,6 +3,7 @@ import {
   type DeploymentRow,
   deploymentName,
   type FleetSpecDeps,
+  failedError,
   fleetSpec,
   minReplicasAt,
 } from "../control/deployments/service.ts";
@@ -63,7 +64,10 @@ export class FleetSync {
       );
     }
     for (const id of this.#errors.keys()) if (!wanted.has(id)) this.#errors.delete(id);
-    for (const id of this.#applied.keys()) if (!wanted.has(id)) this.#remove(id);
+    const failed = new Map(
+      deployments.filter(({ state }) => state === "FAILED").map((row) => [deploymentName(row), row]),
+    );
+    for (const id of this.#applied.keys()) if (!wanted.has(id)) this.#remove(id, failed.get(id));
   }
 
   #apply(
@@ -95,10 +99,12 @@ export class FleetSync {
     }
   }
 
-  #remove(id: string): void {
+  /** @param failed the deployment's row when it is FAILED. */
+  #remove(id: string, failed: DeploymentRow | undefined): void {
     this.#applied.delete(id);
     const { fleet, log } = this.#deps;
-    fleet.remove(id, { graceMs: REMOVE_GRACE_MS }).catch((error) => {
+    const reason = failed === undefined ? {} : { error: failedError(failed) };
+    fleet.remove(id, { graceMs: REMOVE_GRACE_MS, ...reason }).catch((error) => {
       log.error({ deployment: id, err: error }, "deployment not removed");
     });
   }

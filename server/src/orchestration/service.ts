@@ -331,7 +331,7 @@ export class Orchestrator {
         observe: (name) => fleet.observe(name),
         diagnostics: (name) => fleet.diagnostics(name),
         applyError: (name) => this.#fleetSync.applyError(name),
-        remove: (name, graceMs) => unlessAborted(signal, fleet.remove(name, { graceMs })),
+        remove: (name, options) => unlessAborted(signal, fleet.remove(name, options)),
         syncFleet: () => this.refresh(accountId),
         flushLastUsed: () => this.#lastUsed.flush(),
       },

@@ -19,7 +19,13 @@ import {
 import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { fixtureKind } from "../fleet/launchers/fixture-kind.ts";
 import { type ProcessExit, processExit } from "../fleet/launchers/process-exit.ts";
-import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "../fleet/service.ts";
+import {
+  alwaysOnSpec,
+  createFleet,
+  type DeploymentSpec,
+  type Fleet,
+  type RemoveOptions,
+} from "../fleet/service.ts";
 import type { RunningEngine } from "../fleet/types.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
@@ -118,7 +124,7 @@ export class TestFleet
     this.specs.set(spec.id, spec);
   }
 
-  async remove(id: string, options: { graceMs: number }): Promise<void> {
+  async remove(id: string, options: RemoveOptions): Promise<void> {
     this.specs.delete(id);
     await this.#fleet.remove(id, options);
   }

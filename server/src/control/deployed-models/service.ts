@@ -21,7 +21,13 @@ import {
   type DeployedModelStore,
   deployedModelStore,
 } from "./store.ts";
-import { type DeployedModelRef, deployedModelName, deployedModelRef, deployedModelView } from "./view.ts";
+import {
+  type DeployedModelRef,
+  deployedModelName,
+  deployedModelRef,
+  deployedModelView,
+  type StatusView,
+} from "./view.ts";
 
 export { deployedModelHooks } from "./deployment-hooks-store.ts";
 export { fleetIdOf, isNewer, stepDeployedModel } from "./lifecycle.ts";
@@ -71,14 +77,14 @@ export interface DeployedModelsDeps {
   tokenSecret: Buffer;
   users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
   models: ModelSource;
-  deployments: Pick<Deployments, "find" | "inUse">;
+  deployments: Pick<Deployments, "find" | "inUse" | "problemOf">;
   serverless: ServerlessDeployments;
   /** LoRA addons that an account may load. Default 100. */
   addonsPerAccount?: (accountId: string) => number;
 }
 
 export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
-  const { clock, users, deployments, serverless } = deps;
+  const { clock, deployments, serverless } = deps;
   const store = deployedModelStore(deps.database, deps.tokenSecret);
   const listeners: ((accountId: string) => Promise<void>)[] = [];
   const context: CreateDeployedModelDeps = { ...deps, store, nowMs: () => clock.now() };
@@ -88,7 +94,7 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
   }
 
   const answer = (principal: Principal, accountId: string, rows: readonly DeployedModelRow[]) =>
-    viewsFor(users, principal, accountId, rows);
+    viewsFor(deps, principal, accountId, rows);
 
   async function find(principal: Principal, accountId: string, id: string): Promise<DeployedModelRow> {
     const row = await store.get(accountId, id);
@@ -160,16 +166,32 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
   };
 }
 
-/** The views of the rows. Other accounts don't see who created a public one. */
+/**
+ * The views of the rows. A row that waits for its deployment shows the problem of the deployment. Other accounts don't see
+ * who created a public one, nor what its host lacks.
+ */
 async function viewsFor(
-  users: DeployedModelsDeps["users"],
+  { users, deployments }: Pick<DeployedModelsDeps, "users" | "deployments">,
   principal: Principal,
   accountId: string,
   rows: readonly DeployedModelRow[],
 ): Promise<object[]> {
-  const makers = visibility(principal, accountId) === "all" ? rows.map(({ createdBy }) => createdBy) : [];
-  const emails = await users.emailsOf(accountId, makers);
-  return rows.map((row) => deployedModelView(row, emails.get(row.createdBy) ?? ""));
+  const seesAll = visibility(principal, accountId) === "all";
+  const emails = await users.emailsOf(accountId, seesAll ? rows.map(({ createdBy }) => createdBy) : []);
+  const waiting = seesAll ? rows.filter(isWaitingForDeployment) : [];
+  const problems = new Map<string, StatusView>();
+  for (const name of new Set(waiting.map(({ deployment }) => deployment))) {
+    const problem = await deployments.problemOf(name);
+    if (problem !== null) problems.set(name, problem);
+  }
+  return rows.map((row) => {
+    const problem = isWaitingForDeployment(row) ? problems.get(row.deployment) : undefined;
+    return deployedModelView(row, emails.get(row.createdBy) ?? "", problem);
+  });
+}
+
+function isWaitingForDeployment({ state, serverless, statusCode }: DeployedModelRow): boolean {
+  return state === "DEPLOYING" && !serverless && statusCode === "";
 }
 
 async function refsOf(

@@ -1,7 +1,12 @@
 import type { DeployedModelRow } from "./store.ts";
 
-/** A deployed model as clients see it. */
-export function deployedModelView(row: DeployedModelRow, createdBy: string): object {
+export interface StatusView {
+  code: string;
+  message: string;
+}
+
+/** A deployed model as clients see it. @param problem of its deployment; absent: none. */
+export function deployedModelView(row: DeployedModelRow, createdBy: string, problem?: StatusView): object {
   return {
     name: deployedModelName(row),
     displayName: row.displayName,
@@ -12,7 +17,7 @@ export function deployedModelView(row: DeployedModelRow, createdBy: string): obj
     default: row.isDefault,
     state: row.state,
     serverless: row.serverless,
-    status: { code: row.statusCode || "OK", message: row.statusMessage },
+    status: problem ?? { code: row.statusCode || "OK", message: row.statusMessage },
     public: row.isPublic,
     updateTime: row.updateTime.toISOString(),
     createdBy,

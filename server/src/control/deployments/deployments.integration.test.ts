@@ -332,6 +332,13 @@ describe("a deployment", () => {
       status: { code: "RESOURCE_EXHAUSTED", message },
       replicaStats: { pendingSchedulingReplicaCount: 1 },
     });
+    const termination = await as(alice, "GET", path(id, "/terminationMessage"));
+    expect(termination.json).toEqual({ message });
+    const { json } = await as(alice, "GET", "/v1/accounts/acme/deployedModels?pageSize=200");
+    expect(json.deployedModels.find((one: Json) => one.deployment === nameOf(id))).toMatchObject({
+      state: "DEPLOYING",
+      status: { code: "RESOURCE_EXHAUSTED", message },
+    });
     const freed = await as(alice, "PATCH", path(id), { acceleratorType: null, acceleratorCount: null });
     expect(freed.status, freed.text).toBe(200);
     expect(test.fleet.specs.get(nameOf(id))?.accelerators).toBeNull();
@@ -354,6 +361,8 @@ describe("a deployment", () => {
     expect(await get(id)).toMatchObject({
       state: "FAILED",
       status: { code: "FAILED_PRECONDITION", message: "The weights file is damaged." },
+      desiredReplicaCount: 0,
+      replicaStats: { pendingSchedulingReplicaCount: 0, initializingReplicaCount: 0, readyReplicaCount: 0 },
     });
     expect(test.fleet.specs.has(nameOf(id))).toBe(false);
     expect(await terminationMessage()).toBe("The weights file is damaged.");
@@ -361,6 +370,42 @@ describe("a deployment", () => {
     expect((await as(alice, "POST", path(id, ":undelete"), {})).json.state).toBe("CREATING");
     await test.settle();
     expect((await get(id)).state).toBe("READY");
+  });
+
+  it("fails after five attempts, and waits for the end of the fifth", async () => {
+    test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
+    const { id } = await create();
+    const replica = () => test.fleet.observe(nameOf(id))!.replicas[0]!;
+    const state = async () => {
+      test.clock.advance(1_000);
+      await test.settle();
+      return (await get(id)).state;
+    };
+    while (replica().failures < 4) {
+      expect(await state()).toBe("CREATING");
+      await test.fleet.pass(250);
+    }
+    test.fleet.holdAt = "loading";
+    await test.fleet.pass(10_000);
+    expect(replica()).toMatchObject({ state: "starting", failures: 4 });
+    expect(await state()).toBe("CREATING");
+    await test.fleet.release();
+    expect(replica()).toMatchObject({ state: "backoff", failures: 5 });
+    expect(await state()).toBe("FAILED");
+  });
+
+  it("gives its reason to the requests that wait for it when it fails", async () => {
+    test.fleet.holdAt = "loading";
+    const { id } = await create();
+    const waiting = test.fleet.route({ deployment: nameOf(id) }, new AbortController().signal);
+    const message = "The weights file is damaged.";
+    const refusal = expect(waiting).rejects.toMatchObject({ code: "FAILED_PRECONDITION", message });
+    await test.deployments.store.change("acme", id, new Date(test.clock.now()), (row) => ({
+      row: { ...row, state: "FAILED", statusMessage: message },
+      events: [],
+    }));
+    await test.settle();
+    await refusal;
   });
 
   it("shows the same reason while the next start is under way, in its status and in the 503 of a request", async () => {

@@ -62,7 +62,7 @@ export function shardViews(row: DeploymentRow, status: FleetDeploymentStatus | n
 }
 
 /**
- * Why the deployment failed or its replicas do; an empty message when nothing fails. The operator also gets the latest
+ * Why the deployment failed, or why its replicas fail or can never run on this host; an empty message when nothing fails. The operator also gets the latest
  * failure with the end of the process's output, which may name paths of the host.
  */
 export function terminationView(
@@ -70,12 +70,12 @@ export function terminationView(
   status: FleetDeploymentStatus | null,
   isOperator: boolean,
 ): object {
-  const { failing, message } = status === null ? row.observed : observedStatus(status);
+  const { failing, unplaceable = 0, message } = status === null ? row.observed : observedStatus(status);
   const failed = status?.replicas.find(({ stage, lastFailure }) => stage !== "ready" && lastFailure !== null);
   const reason = failed?.lastFailure?.message ?? message;
   const { lastFailure } = row.observed;
   return {
-    message: row.statusMessage || (failing > 0 ? reason : ""),
+    message: row.statusMessage || (failing + unplaceable > 0 ? reason : ""),
     ...(isOperator && lastFailure !== undefined ? { lastFailure } : {}),
   };
 }

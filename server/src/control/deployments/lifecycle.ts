@@ -1,5 +1,6 @@
 import type { DeploymentStatus as FleetDeploymentStatus, ReplicaDiagnostics } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
 import { unusedAutoDeleteMs } from "./autoscaling.ts";
 import { revisionOf } from "./fleet-spec.ts";
 import { deploymentName } from "./names.ts";
@@ -20,8 +21,11 @@ export interface DeploymentLifecycleDeps {
   diagnostics(name: string): readonly ReplicaDiagnostics[];
   /** Stores when deployments were used last, as far as this process knows. */
   flushLastUsed(): Promise<void>;
-  /** Lets running requests finish for at most `graceMs`, then ends all replicas. */
-  remove(name: string, graceMs: number): Promise<void>;
+  /**
+   * Lets running requests finish for at most `graceMs`, then ends all replicas. Requests that wait for one fail with `error`;
+   * absent: as the deployment is being deleted.
+   */
+  remove(name: string, options: { graceMs: number; error?: AppError }): Promise<void>;
 }
 
 const DAY_MS = 86_400_000;
@@ -33,8 +37,8 @@ const RECHECK_MS = 5 * 60_000;
 /** The fleet's change events wake the reconciler; these intervals only make up for lost events. */
 const SOON_MS = 1_000;
 const WAIT_MS = 10_000;
-/** A deployment that never served counts as failed when a replica was restarted this often. */
-const MAX_RESTARTS = 4;
+/** A deployment that is not READY becomes FAILED when a replica has failed this many times in a row. */
+const MAX_FAILURES = 5;
 
 /**
  * Takes one step from a deployment's actual state to its desired one. Idempotent.
@@ -53,13 +57,18 @@ export async function stepDeployment(
     case "READY":
       return stepLive(deps, row);
     case "FAILED":
-      await deps.remove(deploymentName(row), 0);
+      await deps.remove(deploymentName(row), { graceMs: 0, error: failedError(row) });
       return null;
     case "DELETING":
       return finishDeletion(deps, row);
     case "DELETED":
       return purgeWhenDue(deps, row);
   }
+}
+
+/** The error of requests to a FAILED deployment: its reason. */
+export function failedError({ statusMessage }: Pick<DeploymentRow, "statusMessage">): AppError {
+  return new AppError("FAILED_PRECONDITION", statusMessage, { param: "model" });
 }
 
 async function stepLive(deps: DeploymentLifecycleDeps, row: DeploymentRow): Promise<number | null> {
@@ -103,8 +112,9 @@ async function recordObservation(
       ...(applyError === null ? {} : { message: applyError }),
       ...(lastFailure === null ? {} : { lastFailure }),
     };
-    const next = { ...row, observed, ...stateAfter(row, status, applyError) };
-    const events = eventsBetween(row, next);
+    const seen = { ...row, observed, ...stateAfter(row, status, applyError) };
+    const events = eventsBetween(row, seen);
+    const next = seen.state === "FAILED" ? { ...seen, observed: withoutReplicas(observed) } : seen;
     const isSame =
       events.length === 0 &&
       row.observed.message === observed.message &&
@@ -112,6 +122,11 @@ async function recordObservation(
     const isQuiet = next.state === row.state && next.statusMessage === row.statusMessage;
     return isSame && isQuiet ? null : { row: next, events, quiet: isQuiet };
   });
+}
+
+/** The observation of a deployment whose replicas are ended: its last failure stays. */
+function withoutReplicas({ lastFailure }: ObservedStatus): ObservedStatus {
+  return lastFailure === undefined ? EMPTY_STATUS : { ...EMPTY_STATUS, lastFailure };
 }
 
 function latestFailure(failures: readonly ReplicaDiagnostics[]): StoredFailure | null {
@@ -139,7 +154,7 @@ function stateAfter(
   }
   const isReady = status.desiredReplicas === 0 || status.replicas.some(({ stage }) => stage === "ready");
   const crashing = status.replicas.filter(
-    ({ restarts, stage }) => restarts >= MAX_RESTARTS && stage !== "ready",
+    ({ failures, stage }) => failures >= MAX_FAILURES && stage !== "ready",
   );
   if (state !== "READY" && !isReady && crashing.length > 0) {
     const reason = crashing.find(({ lastFailure }) => lastFailure !== null)?.lastFailure?.message;
@@ -215,7 +230,7 @@ async function finishDeletion(
   deps: DeploymentLifecycleDeps,
   { accountId, id }: DeploymentRow,
 ): Promise<number | null> {
-  await deps.remove(deploymentName({ accountId, id }), DRAIN_MS);
+  await deps.remove(deploymentName({ accountId, id }), { graceMs: DRAIN_MS });
   const now = new Date(deps.clock.now());
   const row = await deps.store.change(accountId, id, now, (before) => {
     if (before.state !== "DELETING") return null;

@@ -205,6 +205,8 @@ export interface ObservedStatus {
   ready: number;
   /** Replicas among these that ended or could not be started, and are started again. */
   failing: number;
+  /** Pending replicas that the host can never run. Absent in what an earlier version stored. */
+  unplaceable?: number;
   /** Why not all desired replicas are ready; empty when they are. */
   message: string;
   /** Absent: no replica has failed, or all have been stable since. */

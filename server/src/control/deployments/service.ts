@@ -31,7 +31,7 @@ import type {
 } from "./schema.ts";
 import { type DeploymentChange, type DeploymentHooks, type DeploymentRow, deploymentStore } from "./store.ts";
 import type { AcceleratorQuota, DeploymentOperationDeps } from "./types.ts";
-import { deploymentView } from "./view.ts";
+import { deploymentView, observedStatus, statusView } from "./view.ts";
 
 export { minReplicasAt } from "./autoscaling.ts";
 export { DirectRouteKeys } from "./direct-route-keys.ts";
@@ -41,7 +41,7 @@ export {
   fleetSpec,
   type Workload,
 } from "./fleet-spec.ts";
-export { stepDeployment } from "./lifecycle.ts";
+export { failedError, stepDeployment } from "./lifecycle.ts";
 export { type ModelSource, modelNameOf } from "./model-compatibility.ts";
 export { deploymentName, parseDeploymentName } from "./names.ts";
 export { MULTI_REGIONS, REGIONS } from "./schema.ts";
@@ -112,6 +112,8 @@ export interface Deployments {
   inUse(model: string): Promise<boolean>;
   /** Whether the deployment exists and is neither DELETING nor DELETED. @param name full. */
   isLive(name: string): Promise<boolean>;
+  /** Why the deployment serves no requests; null when nothing is wrong with it, or when it doesn't exist. @param name full. */
+  problemOf(name: string): Promise<{ code: string; message: string } | null>;
   /** Adds an event about a model on the deployment to its timeline. @param name full. */
   addEvent(name: string, message: string): Promise<void>;
   /** Calls `listener` with the account after every change made here, before the change's promise settles. */
@@ -223,6 +225,14 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
       const key = parseDeploymentName(name);
       const row = key === null ? null : await store.get(key.accountId, key.id);
       return row !== null && row.state !== "DELETING" && row.state !== "DELETED";
+    },
+    async problemOf(name) {
+      const key = parseDeploymentName(name);
+      const row = key === null ? null : await store.get(key.accountId, key.id);
+      if (row === null) return null;
+      const observation = observe(name);
+      const status = statusView(row, observation === null ? row.observed : observedStatus(observation));
+      return status.code === "OK" ? null : status;
     },
     async addEvent(name, message) {
       const key = parseDeploymentName(name);

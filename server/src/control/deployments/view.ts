@@ -84,7 +84,7 @@ function times({ spec, deleteTime, purgeTime }: DeploymentRow): object {
 }
 
 /** The problem of the deployment or, while there is none, its progress. */
-function statusView(row: DeploymentRow, observed: ObservedStatus): { code: string; message: string } {
+export function statusView(row: DeploymentRow, observed: ObservedStatus): { code: string; message: string } {
   if (row.statusCode !== "") return { code: row.statusCode, message: row.statusMessage };
   const isLive = row.state === "CREATING" || row.state === "READY" || row.state === "UPDATING";
   if (!isLive) return { code: "OK", message: "" };
@@ -123,6 +123,7 @@ export function observedStatus({
     initializing: count("initializing"),
     ready: count("ready"),
     failing: replicas.filter(isFailing).length,
+    unplaceable: replicas.filter(({ state }) => state === "unplaceable").length,
     message: message ?? "",
   };
 }
