@@ -92,6 +92,6 @@ test("a configuration is checked without the model's other files", async () => {
   await expect(checkModelConfig("[]")).rejects.toThrow("config.json: its JSON must be an object.");
   await expect(checkModelConfig(config.replace("silu", "relu"))).rejects.toThrow(/config\.json: hidden_act/);
   await expect(checkModelConfig(config, JSON.stringify({ chat_template: "{% if" }))).rejects.toThrow(
-    "tokenizer_config.json: the chat template is not valid Jinja.",
+    "tokenizer_config.json: the chat template is not valid Jinja: Unexpected end of input",
   );
 });
