@@ -23,8 +23,10 @@ export interface Explanation {
   exitCode: number;
 }
 
-/** What Hearth says of operations that it doesn't have. */
+/** What Hearth says of paths that the API doesn't have. */
 const NO_ROUTE = "No such path.";
+/** The status of operations of the API that Hearth doesn't have yet. */
+const NOT_BUILT = 501;
 
 /**
  * @param settings what the command worked with; null when it didn't come that far
@@ -37,7 +39,8 @@ export function explain(error: unknown, settings: Settings | null, command: Comm
     const next = error.param === "accountId" ? "Say the account with --account." : undefined;
     return { message: error.message, next, exitCode: EXIT.usage };
   }
-  if (error instanceof NotFoundError && error.message === NO_ROUTE) {
+  const isUnknownPath = error instanceof NotFoundError && error.message === NO_ROUTE;
+  if (isUnknownPath || (error instanceof ApiError && error.status === NOT_BUILT)) {
     return failed(`${settings?.host.value ?? "The host"} doesn't offer this.`, "A newer version of it may.");
   }
   if (error instanceof ApiError) return failed(said(error), nextAfter(error, settings, command));
