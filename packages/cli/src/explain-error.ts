@@ -23,8 +23,10 @@ export interface Explanation {
   exitCode: number;
 }
 
-/** Hearth's message for unknown paths. */
+/** Hearth's message for paths that the API doesn't have. */
 const UNKNOWN_PATH = "No such path.";
+/** The status of operations of the API that Hearth doesn't have yet. */
+const NOT_BUILT = 501;
 
 /**
  * Turns an error into a message and a next step for the user.
@@ -42,7 +44,8 @@ export function explainError(
     const next = error.param === "accountId" ? "Set the account with --account." : undefined;
     return { message: error.message, next, exitCode: EXIT.usage };
   }
-  if (error instanceof NotFoundError && error.message === UNKNOWN_PATH) {
+  const isUnknownPath = error instanceof NotFoundError && error.message === UNKNOWN_PATH;
+  if (isUnknownPath || (error instanceof ApiError && error.status === NOT_BUILT)) {
     return failed(`${settings?.host.value ?? "The host"} doesn't offer this.`, "A newer version of it may.");
   }
   if (error instanceof ApiError) return failed(messageOf(error), nextAfter(error, settings, command));
