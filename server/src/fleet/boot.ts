@@ -3,6 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import { EngineError } from "../engine/errors.ts";
 import type { DeviceAllocator, DeviceLease, PlacementProblem } from "./device-allocator.ts";
 import { createLauncher, type Launch, type LaunchOptions } from "./launch.ts";
+import type { MemoryAllocator, MemoryLease } from "./memory-allocator.ts";
 import type { CommandEngine, DeploymentSpec, ProcessEngine } from "./spec.ts";
 import type { Boot, RunningEngine, StartupPhase } from "./types.ts";
 import { ensureWeights, type WeightsProgress } from "./weights/ensure-weights.ts";
@@ -13,6 +14,7 @@ export interface BootOptions extends LaunchOptions {
   /** Base address of the hub that `hf:` sources mean. */
   hubEndpoint: string;
   deviceAllocator: DeviceAllocator;
+  memoryAllocator: MemoryAllocator;
   onProgress: (model: string, progress: WeightsProgress) => void;
   /** Starts processes. Default: `createLauncher`. */
   launcher?: (engine: ProcessEngine | CommandEngine, options: LaunchOptions) => Launch;
@@ -21,13 +23,13 @@ export interface BootOptions extends LaunchOptions {
 type OnPhase = (phase: StartupPhase) => void;
 
 /**
- * How a replica of a spec is started: accelerators, weights, process, model, in this order. The accelerators are
- * released when the engine has ended.
+ * How a replica of a spec is started: accelerators, weights, memory, process, model, in this order. Accelerators and memory
+ * are released when the engine has ended.
  */
 export function bootOf(spec: DeploymentSpec, options: BootOptions): Boot {
   const { engine, accelerators = null } = spec;
   if ("attach" in engine) return attachedBoot(() => engine.attach());
-  const { deviceAllocator, launcher = createLauncher } = options;
+  const { deviceAllocator, memoryAllocator, launcher = createLauncher } = options;
   const launch = launcher(engine, options);
   return async (signal, onPhase) => {
     const shortage = accelerators === null ? null : deviceAllocator.shortage(accelerators);
@@ -35,19 +37,31 @@ export function bootOf(spec: DeploymentSpec, options: BootOptions): Boot {
     const lease = await deviceAllocator.acquire(accelerators, signal, (problem) =>
       onPhase({ step: "pending", ...problem }),
     );
+    let memory: MemoryLease | null = null;
     try {
       onPhase({ step: "initializing", message: "The model is starting." });
       const path = await fetchWeights(spec.model, engine.weights, options, signal, onPhase);
-      const memoryShortage = path === null ? null : await shortageOfMemory(path, deviceAllocator);
+      const sizeBytes = path === null ? 0 : await sizeOf(path);
+      const memoryShortage = shortageOfMemory(sizeBytes, deviceAllocator);
       if (memoryShortage !== null) {
         lease.release();
         await waitUnplaceable(memoryShortage, signal, onPhase);
       }
+      // With accelerators the weights are in the accelerators' memory.
+      if (path !== null && accelerators === null) {
+        memory = await memoryAllocator.acquire({ path, sizeBytes }, signal, (freeBytes) =>
+          onPhase({
+            step: "pending",
+            message: `Waiting for ${inGb(sizeBytes)} of memory; ${inGb(freeBytes)} of this host's are free.`,
+          }),
+        );
+      }
       signal.throwIfAborted();
       onPhase({ step: "initializing", message: "The model is being loaded." });
-      return releaseOnStop(await launch(path, lease.env, signal), lease);
+      return releaseOnStop(await launch(path, lease.env, signal), [lease, memory]);
     } catch (error) {
       lease.release();
+      memory?.release();
       throw error;
     }
   };
@@ -114,27 +128,35 @@ async function fetchWeights(
  * Why this host can never hold the weights; null when it can. Weights larger than the memory would
  * make the whole machine swap.
  */
-async function shortageOfMemory(
-  path: string,
-  deviceAllocator: DeviceAllocator,
-): Promise<PlacementProblem | null> {
+function shortageOfMemory(sizeBytes: number, deviceAllocator: DeviceAllocator): PlacementProblem | null {
   const { memoryBytes } = deviceAllocator.status();
-  const stats = await stat(path).catch(() => null);
-  if (stats === null || stats.size <= memoryBytes) return null;
-  const inGb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
-  const need = `The model needs more than ${inGb(stats.size)} of memory`;
+  if (sizeBytes <= memoryBytes) return null;
+  const need = `The model needs more than ${inGb(sizeBytes)} of memory`;
   return {
     message: `${need}; this host has ${inGb(memoryBytes)}.`,
     requestMessage: `${need}, which this host lacks.`,
   };
 }
 
-function releaseOnStop(running: RunningEngine, lease: DeviceLease): RunningEngine {
+/** Of a file; 0 when it can't be read, which the engine reports. */
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => null))?.size ?? 0;
+}
+
+function inGb(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+/** The engine, which gives back what it holds when it has been stopped. */
+function releaseOnStop(
+  running: RunningEngine,
+  leases: readonly (DeviceLease | MemoryLease | null)[],
+): RunningEngine {
   return {
     ...running,
     async stop(graceMs) {
       const exit = await running.stop(graceMs);
-      lease.release();
+      for (const lease of leases) lease?.release();
       return exit;
     },
   };

@@ -6,6 +6,8 @@ export interface DeviceAllocatorOptions {
   accelerators?: ReadonlyMap<string, number>;
   /** A label for people. */
   region?: string | null;
+  /** For the weights of replicas. Default: the machine's, or the container's limit. */
+  memoryBytes?: number;
 }
 
 /** The resources of the host. */
@@ -42,13 +44,16 @@ const NO_DEVICES: DeviceLease = { env: {}, release: () => {} };
 /** Leases the accelerators of the host to replicas, first come, first served for each type. */
 export class DeviceAllocator {
   readonly #region: string | null;
+  readonly #memoryBytes: number;
   readonly #totals: ReadonlyMap<string, number>;
   /** Numbers of the free devices, by type. */
   readonly #free = new Map<string, number[]>();
   #waiters: Waiter[] = [];
 
-  constructor({ accelerators = new Map(), region = null }: DeviceAllocatorOptions = {}) {
+  constructor(options: DeviceAllocatorOptions = {}) {
+    const { accelerators = new Map<string, number>(), region = null } = options;
     this.#region = region;
+    this.#memoryBytes = options.memoryBytes ?? memoryBytes();
     this.#totals = accelerators;
     const next = new Map<string, number>();
     for (const [type, count] of accelerators) {
@@ -64,7 +69,7 @@ export class DeviceAllocator {
   status(): HostStatus {
     return {
       cpuCount: availableParallelism(),
-      memoryBytes: memoryBytes(),
+      memoryBytes: this.#memoryBytes,
       region: this.#region,
       accelerators: [...this.#totals].map(([type, total]) => ({
         type,

@@ -13,6 +13,7 @@ import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { createLog, type Log } from "../platform/telemetry/log.ts";
 import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet, type FleetOptions } from "./service.ts";
+import type { CommandEngine } from "./spec.ts";
 
 const SERVER = fileURLToPath(new URL("./launchers/fixture-server.ts", import.meta.url));
 const fleets: Fleet[] = [];
@@ -318,6 +319,29 @@ it("a model file that is broken is named as the reason, without its path", async
     "The model's weights file can't be loaded: it is damaged or of a kind that is not supported.",
   );
   expect(JSON.stringify(fleet.observe("m"))).not.toContain(dir);
+  rmSync(dir, { recursive: true });
+});
+
+it("weights that don't fit beside those of the other replicas wait until these have ended", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "hearth-launch-"));
+  const specOf = (id: string, sizeBytes: number): DeploymentSpec => {
+    const path = join(dir, id);
+    writeFileSync(path, "x".repeat(sizeBytes));
+    const engine = { ...(launched().engine as CommandEngine), weights: { fetch: async () => path } };
+    return { ...launched(), id, engine };
+  };
+  const fleet = fleetOf(specOf("m", 600), { host: { memoryBytes: 1_000 } });
+  await route(fleet);
+  fleet.apply(specOf("other", 500));
+  await until(() => fleet.observe("other")!.replicas[0]?.state === "pending");
+  expect(fleet.observe("other")!.message).toBe(
+    "Waiting for 0.0 GB of memory; 0.0 GB of this host's are free.",
+  );
+  // Another replica of the same file needs no more memory.
+  fleet.apply({ ...specOf("m", 600), minReplicas: 2, maxReplicas: 2 });
+  await until(() => fleet.observe("m")!.replicas.filter(({ state }) => state === "ready").length === 2);
+  await fleet.remove("m", { graceMs: 0 });
+  await until(() => fleet.observe("other")!.replicas[0]!.state === "ready");
   rmSync(dir, { recursive: true });
 });
 

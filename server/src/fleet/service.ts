@@ -7,6 +7,7 @@ import { Deployment, type DeploymentStatus } from "./deployment.ts";
 import { DeviceAllocator, type DeviceAllocatorOptions, type HostStatus } from "./device-allocator.ts";
 import type { ReplicaDiagnostics } from "./failure.ts";
 import type { OpenServer } from "./launch.ts";
+import { MemoryAllocator } from "./memory-allocator.ts";
 import type { ReplicaLease } from "./replica-lease.ts";
 import type { RoutingHints } from "./routing/router.ts";
 import { checkSpec, type DeploymentSpec } from "./spec.ts";
@@ -45,7 +46,7 @@ export interface FleetOptions {
   /** The server's environment. `childEnv` picks the variables that engines and downloads get. */
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
-  /** The accelerators and the region of the host. Default: none. */
+  /** The accelerators, the region and the memory of the host. Default: no accelerators, no region, the machine's memory. */
   host?: DeviceAllocatorOptions;
   clock?: Clock;
   /** 0–1. Default `Math.random`. */
@@ -131,6 +132,7 @@ class DynamicFleet implements Fleet {
       clock: options.clock ?? systemClock,
       loadTimeoutMs: options.loadTimeoutMs ?? 600_000,
       deviceAllocator: this.#deviceAllocator,
+      memoryAllocator: new MemoryAllocator(this.#deviceAllocator.status().memoryBytes),
       onProgress: (model, progress) => options.onProgress?.(model, progress),
     };
   }
