@@ -27,15 +27,23 @@ export function shellExit(exitCode: number | null, signal: string | null): Proce
   return processExit(exitCode, name ?? signal);
 }
 
+/** The exit codes with which a shell reports a program that it could not run. */
+const MEANINGS: ReadonlyMap<number, string> = new Map([
+  [126, "the program can't be executed"],
+  [127, "the program was not found"],
+]);
+
 /** `exit code 3`, `signal SIGKILL`, `not started: …`; for the log. */
 export function describeExit({ exitCode, signal, startError }: ProcessExit): string {
   if (startError !== null) return `not started: ${startError}`;
   return signal === null ? `exit code ${exitCode}` : `signal ${signal}`;
 }
 
-/** The same in words that every client may read. */
+/** The same in words that every client may read, with the usual cause. */
 export function describeExitPublicly(exit: ProcessExit): string {
   if (exit.startError !== null) return "the process could not be started";
+  const meaning = MEANINGS.get(exit.exitCode ?? 0);
+  if (meaning !== undefined) return `${describeExit(exit)}: ${meaning}`;
   // Linux ends the largest process this way when memory runs out, and tells nobody else.
   return exit.signal === "SIGKILL" ? "signal SIGKILL, often for lack of memory" : describeExit(exit);
 }
