@@ -92,6 +92,12 @@ describe("a command", () => {
     expect(child.outputTail().join()).toMatch(/^\/no\/such\/program: /);
   });
 
+  it("that ends by itself with 130 has this exit code, and one that crashes has its signal", async () => {
+    expect(describeExit(await launch(node("process.exit(130)")).exited)).toBe("exit code 130");
+    const crash = launch(node("process.kill(process.pid, 'SIGSEGV'); setInterval(() => {}, 1000)"));
+    expect(describeExit(await crash.exited)).toBe("signal SIGSEGV");
+  });
+
   it("ends with exit code 126 when the program can't be executed", async () => {
     const exit = await launch([fileURLToPath(import.meta.url)]).exited;
     expect(describeExitPublicly(exit)).toBe("exit code 126: the program can't be executed");

@@ -20,10 +20,25 @@ export function failedStart(error: Error): ProcessExit {
   return { exitCode: null, signal: null, startError: error.message };
 }
 
-/** The exit of a program that a shell ran: the shell reports the end by a signal as 128 + the signal's number. */
+/** Signals that end a program before it can react. */
+const FATAL_SIGNALS = [
+  "SIGABRT",
+  "SIGBUS",
+  "SIGFPE",
+  "SIGILL",
+  "SIGKILL",
+  "SIGSEGV",
+  "SIGSYS",
+  "SIGTRAP",
+] as const;
+
+/**
+ * The exit of a program that a shell ran. The shell reports the end by a signal as 128 + the signal's number, but programs
+ * that handle SIGINT or SIGTERM end by themselves with such a code: it means a signal only where the signal is fatal.
+ */
 export function shellExit(exitCode: number | null, signal: string | null): ProcessExit {
   const number = signal === null && exitCode !== null ? exitCode - 128 : 0;
-  const [name = null] = Object.entries(constants.signals).find(([, value]) => value === number) ?? [];
+  const name = FATAL_SIGNALS.find((fatal) => constants.signals[fatal] === number);
   return processExit(exitCode, name ?? signal);
 }
 
