@@ -104,10 +104,17 @@ function programEngine(program: DeploymentEngine, workload: Workload): Deploymen
  */
 function refuseUnsupportedOptions(workload: Workload, isGguf: boolean): void {
   const { draft, ngramLength, contextLength, longPrompt, withLora, precision } = workload;
-  const isPlain = draft === null && ngramLength === null && contextLength === null && !longPrompt;
-  if (isPlain && !withLora && (isGguf || precision === null)) return;
-  const message =
-    "The deployment asks for a draft model, a context length, a precision or addons, which its engine on this host does not support.";
+  const fields = {
+    draftModel: draft !== null,
+    ngramSpeculationLength: ngramLength !== null,
+    maxContextLength: contextLength !== null,
+    "autoTune.longPrompt": longPrompt,
+    "LoRA addons": withLora,
+    precision: !isGguf && precision !== null,
+  };
+  const set = Object.entries(fields).flatMap(([field, isSet]) => (isSet ? [field] : []));
+  if (set.length === 0) return;
+  const message = `The deployment's engine on this host does not support ${set.join(", ")}.`;
   throw new AppError("FAILED_PRECONDITION", message);
 }
 

@@ -13,7 +13,7 @@ import {
   reservePort,
 } from "./command-process.ts";
 import { fillCommandTemplate } from "./command-template.ts";
-import { describeExit } from "./process-exit.ts";
+import { describeExit, describeExitPublicly } from "./process-exit.ts";
 
 const running: CommandProcess[] = [];
 
@@ -86,7 +86,21 @@ describe("a command", () => {
 
   it("ends with exit code 127 when the program doesn't exist", async () => {
     const child = launch(["/no/such/program"]);
-    expect(describeExit(await child.exited)).toBe("exit code 127");
+    const exit = await child.exited;
+    expect(describeExit(exit)).toBe("exit code 127");
+    expect(describeExitPublicly(exit)).toBe("exit code 127: the program was not found");
+    expect(child.outputTail().join()).toMatch(/^\/no\/such\/program: /);
+  });
+
+  it("that ends by itself with 130 has this exit code, and one that crashes has its signal", async () => {
+    expect(describeExit(await launch(node("process.exit(130)")).exited)).toBe("exit code 130");
+    const crash = launch(node("process.kill(process.pid, 'SIGSEGV'); setInterval(() => {}, 1000)"));
+    expect(describeExit(await crash.exited)).toBe("signal SIGSEGV");
+  });
+
+  it("ends with exit code 126 when the program can't be executed", async () => {
+    const exit = await launch([fileURLToPath(import.meta.url)]).exited;
+    expect(describeExitPublicly(exit)).toBe("exit code 126: the program can't be executed");
   });
 
   const stubbornFamily = `

@@ -50,6 +50,9 @@ while :; do
 done
 `;
 
+/** The shell's name and line before its own message about a program that it can't run. */
+const GUARD_PREFIX = /^engine-guard: (line )?\d+: /;
+
 /** Starts a program. No shell interprets its arguments, and it never outlives this process. */
 export function launchCommand(argv: readonly string[], options: CommandProcessOptions): CommandProcess {
   const child = spawn("/bin/sh", ["-c", GUARD, "engine-guard", ...argv], {
@@ -61,8 +64,9 @@ export function launchCommand(argv: readonly string[], options: CommandProcessOp
   const log = options.log.child({ pid: child.pid });
   const tail = new OutputTail();
   for (const stream of [child.stdout, child.stderr]) {
-    readLines(stream, (line) => {
+    readLines(stream, (output) => {
       if (!tail.isRecording) return;
+      const line = output.replace(GUARD_PREFIX, "");
       log.debug({ line }, "engine output");
       tail.add(line);
     });

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectAnswer } from "../../../../test/conformance/control-plane-contract.ts";
 import { randomModel } from "../../../../test/harness/random-model.ts";
@@ -81,7 +82,7 @@ describe("an upload in the Hugging Face format", () => {
       [1, 2, 3].map(() => deployable.fetch({ signal, onPhase: (message) => phases.push(message) })),
     );
     expect(new Set(paths).size).toBe(1);
-    expect(phases).toContain("Converting the weights to F16: 100 %");
+    expect(phases).toContain("The weights are being converted to F16: 100 % so far.");
     expect(await answerOf(paths[0]!)).not.toBe("");
     const again: string[] = [];
     await deployable.fetch({ signal, onPhase: (message) => again.push(message) });
@@ -252,6 +253,17 @@ describe("an upload of a GGUF file", () => {
       onPhase() {},
     });
     expect(readFileSync(path).equals(readFileSync(source))).toBe(true);
+    const [stored] = (await t.blobs.list("models/acme/")).filter(({ key }) => key.endsWith("/weights.gguf"));
+    const kept = await t.blobs.read(stored!.key).then((stream) => stream.toArray());
+    await t.blobs.delete(stored!.key);
+    await expect(
+      (await t.models.deployable(t.alice.principal, "acme/gguf")).fetch({ signal, onPhase() {} }),
+    ).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+      message:
+        "Model accounts/acme/models/gguf can't be run: its uploaded file weights.gguf is missing in the file store.",
+    });
+    await t.blobs.write(stored!.key, Readable.from(kept), { maxBytes: 2 ** 40 });
     const response = await t.call(t.alice.key, "POST", `${MODELS}/gguf:prepare`, {});
     expect([response.status, response.json.code]).toEqual([400, 9]);
   });

@@ -112,15 +112,18 @@ export class ModelWeights {
           this.#deps.folder,
           BYTES_PER_PARAMETER[type] * Number(row.spec.baseModelDetails?.parameterCount ?? 0),
         );
-        const onProgress = percents((percent) => onPhase(`Converting the weights to ${type}: ${percent} %`));
+        const onProgress = percents((percent) =>
+          onPhase(`The weights are being converted to ${type}: ${percent} % so far.`),
+        );
         await convertToGguf(folder, path, { type, signal, onProgress });
       },
     );
   }
 
   /** Copies an upload's files into a folder of this host. */
-  uploadedFolder(row: ModelRow, { signal, onPhase }: FetchOptions): Promise<string> {
-    onPhase("Fetching the uploaded files");
+  async uploadedFolder(row: ModelRow, { signal, onPhase }: FetchOptions): Promise<string> {
+    onPhase("The uploaded files are being fetched.");
+    await this.#assertStored(row);
     return this.#deps.blobs.localFolder(filePrefix(row), this.#localFolder(row), signal);
   }
 
@@ -186,8 +189,18 @@ export class ModelWeights {
   async #uploadedGguf(row: ModelRow, { signal, onPhase }: FetchOptions): Promise<string> {
     const name = Object.keys(row.files).find((file) => file.toLowerCase().endsWith(".gguf"));
     if (name === undefined) throw unusable(row, "has no GGUF file.");
-    onPhase("Fetching the uploaded file");
+    onPhase("The uploaded file is being fetched.");
+    await this.#assertStored(row);
     return this.#deps.blobs.localPath(filePrefix(row) + name, this.#localFolder(row), signal);
+  }
+
+  /** @throws AppError FAILED_PRECONDITION naming the model and a file that was uploaded and is lost. */
+  async #assertStored(row: ModelRow): Promise<void> {
+    const prefix = filePrefix(row);
+    const stored = new Set((await this.#deps.blobs.list(prefix)).map(({ key }) => key));
+    const lost = Object.keys(row.files).find((file) => !stored.has(prefix + file));
+    if (lost === undefined) return;
+    throw unusable(row, `can't be run: its uploaded file ${lost} is missing in the file store.`);
   }
 
   async #convertLora(row: ModelRow, options: FetchOptions): Promise<string> {
@@ -199,7 +212,7 @@ export class ModelWeights {
       async (path, { signal, onPhase }) => {
         const files = await this.baseFiles(base, { signal, onPhase });
         const folder = await this.uploadedFolder(row, { signal, onPhase });
-        onPhase("Converting the LoRA");
+        onPhase("The LoRA is being converted.");
         await convertLora({ folder, base: files, outFile: path }, { signal });
       },
     );
