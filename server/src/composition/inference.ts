@@ -36,7 +36,7 @@ export async function createInferenceServices(deps: InferenceServicesDeps): Prom
       clock,
       peerSync: { store: await openConfiguredLimitsStore(config, database, log), log },
       requestsPerMinute: config.requestsPerMinute,
-      parametersOf: (model) => orchestrator.parametersOf(model),
+      parameterCountOf: (model) => orchestrator.parameterCountOf(model),
       isOverloaded: (deployment) => fleet.isOverloaded(deployment),
     }),
   );

@@ -239,7 +239,7 @@ export class Deployment implements ReplicaSource {
     const meter = this.#meter;
     return {
       revision,
-      create: (id, onChange, onRoom) =>
+      create: (id, onChange, onCapacityFreed) =>
         new Replica({
           id,
           deployment,
@@ -253,7 +253,7 @@ export class Deployment implements ReplicaSource {
           log,
           accelerators,
           onChange,
-          onCapacityFreed: onRoom,
+          onCapacityFreed,
         }),
     };
   }

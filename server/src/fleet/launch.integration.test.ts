@@ -110,7 +110,14 @@ describe("a server that a command starts", () => {
       code: "UNAVAILABLE",
       message: `Starting again; last failure: ${message}`,
     });
-    expect(text()).toMatch(/"tail":\["CUDA out of memory"\]/);
+    const line = text()
+      .split("\n")
+      .find((one) => one.includes(`"tail":["CUDA`));
+    expect(JSON.parse(line!)).toMatchObject({
+      replica: "m/replicas/0",
+      deployment: "m",
+      tail: ["CUDA out of memory"],
+    });
     expect(JSON.stringify(fleet.observe("m"))).not.toContain("CUDA");
     expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({
       message,

@@ -70,7 +70,7 @@ function processLauncher(engine: ProcessEngine, options: LaunchOptions): Launch 
       // An exit that our own SIGKILL causes is not the reason of the failure.
       const endedByItself = hasEnded;
       await child.stop(0);
-      throw startError(error, endedByItself ? await child.exited : null, child.outputTail(), options.log);
+      throw startError(error, endedByItself ? await child.exited : null, child.outputTail());
     }
   };
 }
@@ -78,7 +78,7 @@ function processLauncher(engine: ProcessEngine, options: LaunchOptions): Launch 
 /** Launches a program that serves the OpenAI API on a port. */
 function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch {
   const { upstreamModel, features, contextLength } = command;
-  const { log, clock, openServer } = options;
+  const { clock, openServer } = options;
   return async (path, extraEnv, signal) => {
     const port = await reservePort();
     const argv = fillCommandTemplate(command.command, {
@@ -117,21 +117,14 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
       polling.abort();
       const exitByItself = exit;
       await Promise.all([engine.close(), child.stop(0)]);
-      throw startError(error, exitByItself, child.outputTail(), log);
+      throw startError(error, exitByItself, child.outputTail());
     }
   };
 }
 
-/** Logs the end of the output and adds it, with the process's exit, to the error. */
-function startError(
-  error: unknown,
-  exit: ProcessExit | null,
-  outputTail: readonly string[],
-  log: Log,
-): unknown {
-  if (!(error instanceof EngineError)) return error;
-  log.error({ reason: error.message, exit, tail: outputTail }, "engine failed to start");
-  return new EngineStartError(error, exit, outputTail);
+/** Adds the process's exit and the end of its output to the error. */
+function startError(error: unknown, exit: ProcessExit | null, outputTail: readonly string[]): unknown {
+  return error instanceof EngineError ? new EngineStartError(error, exit, outputTail) : error;
 }
 
 /** Polls the server until it answers or `signal` fires. */

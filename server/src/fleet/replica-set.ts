@@ -19,11 +19,11 @@ export interface ReplicaSetOptions {
 /** Creates the replicas of one revision. */
 export interface ReplicaTemplate {
   revision: string;
-  /** Creates a replica that is not started. The replica calls `onChange` and `onRoom` as its options say. */
-  create(id: string, onChange: () => void, onRoom: () => void): Replica;
+  /** Creates a replica that is not started. The replica calls `onChange` and `onCapacityFreed` as its options say. */
+  create(id: string, onChange: () => void, onCapacityFreed: () => void): Replica;
 }
 
-class Slot implements RolloutReplica {
+class ManagedReplica implements RolloutReplica {
   readonly index: number;
   readonly replica: Replica;
   /** Monotonic; when work that still runs on it is ended. */
@@ -59,7 +59,7 @@ class Slot implements RolloutReplica {
 /** Reconciles the replicas of a deployment with the desired number and revision; drains a replica before it stops it. */
 export class ReplicaSet {
   readonly #options: ReplicaSetOptions;
-  #slots: Slot[] = [];
+  #managed: ManagedReplica[] = [];
   #template: ReplicaTemplate | null = null;
   #target = 0;
   #graceMs: number;
@@ -80,20 +80,20 @@ export class ReplicaSet {
 
   /** Replicas that are not draining, ready or not. */
   get live(): readonly Replica[] {
-    return this.#slots.filter((slot) => !slot.isDraining).map((slot) => slot.replica);
+    return this.#managed.filter((managed) => !managed.isDraining).map((managed) => managed.replica);
   }
 
   /** The load of all replicas, reservations included. */
   get load(): number {
-    return this.#slots.reduce((sum, slot) => sum + slot.load, 0);
+    return this.#managed.reduce((sum, managed) => sum + managed.load, 0);
   }
 
   status(): ReplicaStatus[] {
-    return this.#slots.map((slot) => slot.replica.status());
+    return this.#managed.map((managed) => managed.replica.status());
   }
 
   diagnostics(): ReplicaDiagnostics[] {
-    return this.#slots.flatMap((slot) => slot.replica.diagnostics() ?? []);
+    return this.#managed.flatMap((managed) => managed.replica.diagnostics() ?? []);
   }
 
   /** @param target number of replicas. */
@@ -108,7 +108,7 @@ export class ReplicaSet {
     this.#graceMs = graceMs;
     this.#target = 0;
     const untilMs = this.#options.clock.monotonicMs() + graceMs;
-    for (const slot of this.#slots) slot.drainUntilMs = Math.min(slot.drainUntilMs, untilMs);
+    for (const managed of this.#managed) managed.drainUntilMs = Math.min(managed.drainUntilMs, untilMs);
     return new Promise((resolve) => {
       this.#onEmpty.push(resolve);
       this.#reconcile();
@@ -121,7 +121,7 @@ export class ReplicaSet {
     this.#isReconciling = true;
     while (this.#applyNextStep());
     this.#stopDrained();
-    this.#routable = this.#slots.filter((slot) => slot.isRoutable).map((slot) => slot.replica);
+    this.#routable = this.#managed.filter((managed) => managed.isRoutable).map((managed) => managed.replica);
     this.#isReconciling = false;
     this.#options.onChange();
   }
@@ -129,34 +129,34 @@ export class ReplicaSet {
   /** Returns false when no step is left for now. */
   #applyNextStep(): boolean {
     const { revision } = this.#template ?? { revision: "" };
-    const members = this.#slots.filter((slot) => !slot.isStopping);
+    const members = this.#managed.filter((managed) => !managed.isStopping);
     const { drain, revive, add } = nextRolloutStep(members, this.#target, revision);
-    for (const slot of drain) this.#drain(slot);
-    for (const slot of revive) this.#revive(slot);
+    for (const managed of drain) this.#drain(managed);
+    for (const managed of revive) this.#revive(managed);
     for (let i = 0; i < add; i++) this.#add();
     return drain.length + revive.length + add > 0;
   }
 
   #add(): void {
     const { create } = this.#template!;
-    const index = firstFree(this.#slots);
+    const index = firstFree(this.#managed);
     const replica = create(
       `${this.#options.id}/replicas/${index}`,
       () => this.#reconcile(),
       () => this.#capacityFreed(replica),
     );
-    this.#slots = [...this.#slots, new Slot(index, replica)].sort((a, b) => a.index - b.index);
+    this.#managed = [...this.#managed, new ManagedReplica(index, replica)].sort((a, b) => a.index - b.index);
     replica.start();
   }
 
-  #drain(slot: Slot): void {
-    slot.drainUntilMs = this.#options.clock.monotonicMs() + this.#graceMs;
-    slot.replica.isDraining = true;
+  #drain(managed: ManagedReplica): void {
+    managed.drainUntilMs = this.#options.clock.monotonicMs() + this.#graceMs;
+    managed.replica.isDraining = true;
   }
 
-  #revive(slot: Slot): void {
-    slot.drainUntilMs = Number.POSITIVE_INFINITY;
-    slot.replica.isDraining = false;
+  #revive(managed: ManagedReplica): void {
+    managed.drainUntilMs = Number.POSITIVE_INFINITY;
+    managed.replica.isDraining = false;
   }
 
   #capacityFreed(replica: Replica): void {
@@ -169,30 +169,30 @@ export class ReplicaSet {
     const nowMs = this.#options.clock.monotonicMs();
     this.#cancelTimer();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const slot of this.#slots) {
-      if (slot.isStopping || !slot.isDraining) continue;
+    for (const managed of this.#managed) {
+      if (managed.isStopping || !managed.isDraining) continue;
       // A reservation must not keep a replica whose engine has ended.
-      const isDone = slot.load === 0 || slot.replica.engine === null;
-      if (isDone || slot.drainUntilMs <= nowMs) this.#stop(slot);
-      else nextMs = Math.min(nextMs, slot.drainUntilMs);
+      const isDone = managed.load === 0 || managed.replica.engine === null;
+      if (isDone || managed.drainUntilMs <= nowMs) this.#stop(managed);
+      else nextMs = Math.min(nextMs, managed.drainUntilMs);
     }
     if (Number.isFinite(nextMs))
       this.#cancelTimer = this.#options.clock.after(nextMs - nowMs, () => this.#reconcile());
-    if (this.#slots.length === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
+    if (this.#managed.length === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
-  #stop(slot: Slot): void {
-    slot.isStopping = true;
-    void slot.replica.stop().then(() => {
-      this.#slots = this.#slots.filter((other) => other !== slot);
+  #stop(managed: ManagedReplica): void {
+    managed.isStopping = true;
+    void managed.replica.stop().then(() => {
+      this.#managed = this.#managed.filter((other) => other !== managed);
       this.#reconcile();
     });
   }
 }
 
 /** The smallest number that no replica has, so that names stay the same when the platform restarts. */
-function firstFree(slots: readonly Slot[]): number {
+function firstFree(managed: readonly ManagedReplica[]): number {
   for (let index = 0; ; index++) {
-    if (!slots.some((slot) => slot.index === index)) return index;
+    if (!managed.some((one) => one.index === index)) return index;
   }
 }

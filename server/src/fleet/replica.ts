@@ -307,7 +307,7 @@ export class Replica {
 
   /** Returns when the engine has ended. */
   async #serve(running: RunningEngine): Promise<void> {
-    const { clock, log, onChange } = this.#options;
+    const { clock, log, deployment, onChange } = this.#options;
     const closed = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
@@ -339,7 +339,10 @@ export class Replica {
     const exit = await running.stop(STOP_GRACE_MS);
     if (!isCrash) return;
     const outputTail = running.outputTail();
-    log.error({ replica: this.id, reason: exit && describeExit(exit), tail: outputTail }, "engine stopped");
+    log.error(
+      { replica: this.id, deployment, reason: exit && describeExit(exit), tail: outputTail },
+      "engine stopped",
+    );
     if (exit === null || this.#closing.signal.aborted) return;
     // SIGKILL is how the platform itself ends an engine that doesn't answer.
     const detail = isHung ? "" : ` (${describeExitPublicly(exit)})`;
@@ -348,7 +351,7 @@ export class Replica {
   }
 
   #fail(error: unknown): void {
-    const { log } = this.#options;
+    const { log, deployment } = this.#options;
     if (error instanceof MissingWeightsError) {
       const { path, reasons } = error;
       log.error({ replica: this.id, path, reasons }, "weights missing");
@@ -358,9 +361,12 @@ export class Replica {
       });
       return;
     }
-    log.error({ replica: this.id, reason: errorReason(error) }, "replica failed to start");
     const { exit, outputTail } =
       error instanceof EngineStartError ? error : { exit: null, outputTail: [] as const };
+    log.error(
+      { replica: this.id, deployment, reason: errorReason(error), exit, tail: outputTail },
+      "replica failed to start",
+    );
     const message = publicMessage(error, "The model's engine can't be started.");
     this.#retryAfter(RESTART, this.#failure(message, exit, outputTail));
   }

@@ -174,7 +174,7 @@ export class Orchestrator {
   }
 
   /** Number of parameters of a route's model; null: unknown. */
-  parametersOf(model: string): number | null {
+  parameterCountOf(model: string): number | null {
     const hash = model.indexOf("#");
     const name = hash === -1 ? model : model.slice(0, hash);
     return Number(this.#modelInfo.get(name)?.parameterCount ?? 0) || null;

@@ -100,7 +100,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   const store = quotaStore(database, deps.tokenSecret);
   const listeners: (() => void)[] = [];
   let byAccount = new Map<string, Map<string, QuotaRow>>();
-  const fresh = startRefreshLoop(
+  const refreshLoop = startRefreshLoop(
     async () => {
       const rows = await store.listOverrides();
       byAccount = new Map();
@@ -116,11 +116,11 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
       onFailure: (err) => log.warn({ err }, "Quotas can't be reloaded; the last known ones stay in force"),
     },
   );
-  await fresh.refresh();
-  const unlisten = await database.listen(QUOTAS_CHANNEL, fresh.refreshInBackground);
+  await refreshLoop.refresh();
+  const unlisten = await database.listen(QUOTAS_CHANNEL, refreshLoop.refreshInBackground);
   const sources = new QuotaSources();
   const defaults = defaultQuotas(deps.requestsPerMinute, deps.region);
-  const resource = new QuotaResource({ ...deps, store, sources, defaults, refresh: fresh.refresh });
+  const resource = new QuotaResource({ ...deps, store, sources, defaults, refresh: refreshLoop.refresh });
   const accountMutex = new KeyedMutex(MAX_HELD_CONNECTIONS);
 
   function limitOf(accountId: string, id: string): number {
@@ -174,7 +174,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
     },
     start: () => sources.assertComplete(),
     async close() {
-      fresh.stop();
+      refreshLoop.stop();
       await unlisten();
     },
   };

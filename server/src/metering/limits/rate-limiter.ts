@@ -145,6 +145,6 @@ export class RateLimiter {
   }
 
   #sizeClassOf({ model }: LimitScope): number {
-    return sizeClassOf(this.#options.parametersOf?.(model) ?? null);
+    return sizeClassOf(this.#options.parameterCountOf?.(model) ?? null);
   }
 }

@@ -340,7 +340,7 @@ describe("tokens a day", () => {
   test.each(sizes)(
     "of a model with %d parameters are limited to %i until midnight",
     async (parameters, tokens) => {
-      const { clock, limits, admit } = await start({ parametersOf: () => parameters });
+      const { clock, limits, admit } = await start({ parameterCountOf: () => parameters });
       clock.advance(23 * 3_600_000);
       admit().settle({ promptTokens: tokens - 2, completionTokens: 1 });
       admit().settle({ promptTokens: 0, completionTokens: 1 });

@@ -14,7 +14,7 @@ export interface LimitsOptions {
   /** Requests one account may have in flight; a request for n choices counts n times. Default 1,000. */
   maxInFlight?: number;
   /** Parameter count of a model, by its full name; null: unknown. Default: always unknown. */
-  parametersOf?: (model: string) => number | null;
+  parameterCountOf?: (model: string) => number | null;
   /** Whether requests for the deployment wait long in its queue. Default: never. */
   isOverloaded?: (deployment: string) => boolean;
 }

@@ -12,7 +12,7 @@ export interface DecoderShape {
   headSize: number;
 }
 
-export interface Module {
+export interface WeightModule {
   /** Name in the Hugging Face library, without "model.": "layers.0.self_attn.q_proj". */
   name: string;
   /** Name in the GGUF file, without ".weight": "blk.0.attn_q". */
@@ -23,21 +23,25 @@ export interface Module {
 }
 
 /** The matrices of all layers, in order. */
-export function layerModules(family: Family, shape: DecoderShape): Module[] {
+export function layerModules(family: Family, shape: DecoderShape): WeightModule[] {
   return Array.from({ length: shape.layers }, (_, layer) => modulesOfLayer(family, shape, layer)).flat();
 }
 
-function modulesOfLayer(family: Family, shape: DecoderShape, layer: number): Module[] {
+function modulesOfLayer(family: Family, shape: DecoderShape, layer: number): WeightModule[] {
   const { width, feedForwardWidth, headSize } = shape;
   const queries = shape.heads * headSize;
   const keys = shape.kvHeads * headSize;
-  const module = (name: string, tensor: string, [rows, columns]: readonly [number, number]): Module => ({
+  const module = (
+    name: string,
+    tensor: string,
+    [rows, columns]: readonly [number, number],
+  ): WeightModule => ({
     name: `layers.${layer}.${name}`,
     tensor: `blk.${layer}.${tensor}`,
     rows,
     columns,
   });
-  const rotary = (module: Module): Module =>
+  const rotary = (module: WeightModule): WeightModule =>
     family.interleaved ? { ...module, rowOrder: interleave(headSize) } : module;
   const output = module("self_attn.o_proj", "attn_output", [width, queries]);
   const down = module("mlp.down_proj", "ffn_down", [width, feedForwardWidth]);

@@ -8,7 +8,7 @@ import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { quoted } from "../json.ts";
 import type { ConversionPlan, PlannedTensor, RowOrder } from "./conversion-plan.ts";
 import { FAMILIES, type Family, SUPPORTED_CLASSES } from "./families.ts";
-import { layerModules, type Module } from "./modules.ts";
+import { layerModules, type WeightModule } from "./modules.ts";
 import { planRope } from "./rope.ts";
 
 /** @throws ModelFileError naming what is not supported. */
@@ -163,7 +163,11 @@ function layerTensors(config: DecoderConfig, family: Family): PlannedTensor[] {
   return tensors;
 }
 
-function storedTensor(module: Module, part: "weight" | "bias", shape: readonly number[]): PlannedTensor {
+function storedTensor(
+  module: WeightModule,
+  part: "weight" | "bias",
+  shape: readonly number[],
+): PlannedTensor {
   const order: { rowOrder?: RowOrder } = module.rowOrder === undefined ? {} : { rowOrder: module.rowOrder };
   return {
     name: `${module.tensor}.${part}`,

@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { FAMILIES } from "../convert/families.ts";
-import { type DecoderShape, layerModules, type Module } from "../convert/modules.ts";
+import { type DecoderShape, layerModules, type WeightModule } from "../convert/modules.ts";
 import { familyOf } from "../convert/plan-decoder.ts";
 import { ModelFileError } from "../errors.ts";
 import { FileBytes } from "../file-bytes.ts";
@@ -14,7 +14,7 @@ export interface BaseModel {
   /** llama.cpp's name of the architecture. */
   architecture: string;
   /** Matrices by name: "layers.0.self_attn.q_proj". */
-  modules: ReadonlyMap<string, Module>;
+  modules: ReadonlyMap<string, WeightModule>;
   layers: number;
 }
 
@@ -86,6 +86,6 @@ function shapeFromHeader(file: string, header: GgufHeader, architecture: string)
   };
 }
 
-function toBaseModel(architecture: string, modules: readonly Module[], layers: number): BaseModel {
+function toBaseModel(architecture: string, modules: readonly WeightModule[], layers: number): BaseModel {
   return { architecture, layers, modules: new Map(modules.map((module) => [module.name, module])) };
 }

@@ -1,7 +1,7 @@
 /** LoRAs in the format of PEFT: checks them against their base model and converts them to GGUF. */
 import { readdir } from "node:fs/promises";
 import type { RowOrder } from "../convert/conversion-plan.ts";
-import type { Module } from "../convert/modules.ts";
+import type { WeightModule } from "../convert/modules.ts";
 import { encodeTensor, readRows } from "../convert/tensors.ts";
 import { ModelFileError } from "../errors.ts";
 import { type TensorToWrite, type WriteOptions, writeGguf } from "../gguf/file-writer.ts";
@@ -31,7 +31,7 @@ export interface LoraFacts extends LoraDescription {
 
 /** A matrix of the base model, and the two matrices whose product the LoRA adds to it. */
 interface LoraPair {
-  module: Module;
+  module: WeightModule;
   a: StoredTensor;
   b: StoredTensor;
 }
