@@ -37,7 +37,8 @@ describe("accounts", () => {
     await succeed(admin, "getAccount", { params: { account_id: "fireworks" } });
     expectRefusal(await call(admin, "getAccount", { params: { account_id: "local" } }), "NOT_FOUND", null);
     const all = names((await succeed(hearth, "listAccounts", { query: { pageSize: 200 } })).accounts);
-    expect(all).toEqual(["accounts/acme", "accounts/fireworks", "accounts/local"]);
+    // The caller's own account comes first.
+    expect(all).toEqual(["accounts/local", "accounts/acme", "accounts/fireworks"]);
   });
 });
 
