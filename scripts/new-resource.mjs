@@ -38,8 +38,13 @@ console.log(`
 New resource in server/src/control/${plural}, with its table's migration in server/migrations.
 server/src/composition/control.ts has its line:
 ${line}
-Next: put the resource's fields into schema.ts, table.ts, store.ts, view.ts and service.ts, decide in routes.ts what
-suspended accounts may do, and make the migration again if the table has changed (see server/drizzle.config.ts).`);
+Next:
+1. Put the resource's fields into schema.ts, table.ts, store.ts, view.ts and service.ts, and decide in routes.ts what
+   suspended accounts may do.
+2. If the table has changed, undo the generated migration ("git checkout server/migrations && git clean -f
+   server/migrations"), then run "npx drizzle-kit generate --config server/drizzle.config.ts --name NAME".
+3. Run "npx vitest run server/src/control/${plural}" and "npm run check".
+4. Describe the resource in README.md and docs.`);
 
 /** Replaces the template's name in all of its spellings, the plural before the singular that it contains. */
 function rename(text) {

@@ -57,7 +57,7 @@ const INITIAL_EXPECTED_TOKENS = 256;
 /** Weight of the newest choice in the exponential moving average. */
 const EXPECTED_TOKENS_WEIGHT = 1 / 16;
 
-/** All counters and limits of one account. */
+/** Counts the usage of one account and holds its limits. `RateLimiter` reads them and decides about requests. */
 export class AccountLimiter {
   /** Requests per minute. */
   readonly windowLimit: SlidingWindowLimit;

@@ -8,7 +8,10 @@ const RESYNC_AFTER_MS = 3_000;
 /** After this long without a complete round, the peers' ceilings no longer hold. */
 const STALE_AFTER_MS = 5_000;
 
-/** Tracks which peers are alive and whether their ceilings are known. Times are monotonic unless noted. */
+/**
+ * Tracks which other gateways ("peers") are alive, and whether this gateway knows the ceiling that each has published (see
+ * `SlidingWindowLimit`). Times are monotonic unless noted.
+ */
 export class PeerTracker {
   peers: Peers = { ids: new Set(), areInSync: true };
   /** When the ceilings of all peers were last known. */

@@ -16,7 +16,7 @@ interface Refusal {
   retryAfterS: number;
 }
 
-/** Decides about requests. Holds the limiters of all accounts that were used in the last day. */
+/** Admits or refuses requests. Holds the `AccountLimiter` of every account that was used in the last day. */
 export class RateLimiter {
   readonly accounts = new Map<string, AccountLimiter>();
   readonly #options: LimitsOptions;

@@ -40,7 +40,9 @@ let lastGeneration = 0;
 /**
  * Sliding-window limit on requests per minute, shared by all gateways. Each gateway publishes a ceiling before using it
  * and counts its peers' unused ceilings ("headroom") as spent, so that the gateways together stay within the limit
- * although they synchronize only now and then.
+ * although they synchronize only now and then. Example: with a limit of 100 and two gateways, A has admitted 30 and
+ * published a ceiling of 50. B counts A as 50, so that B may publish a ceiling of at most 50, whatever A does until the
+ * next round.
  *
  * Each round of peer sync changes the ceiling in two phases. `propose` computes the ceiling to publish; a lower ceiling
  * than before takes effect at once. When the ceiling is published and the peers' states have been read, `commit` puts
