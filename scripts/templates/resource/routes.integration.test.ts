@@ -81,7 +81,7 @@ describe("sample notes", () => {
   it("are changed by the roles that may write, by contributors only their own", async () => {
     await create("shared");
     expectRefusal(await create("more", {}, reader), 403, "role");
-    expectRefusal(await t.call(contributor.key, "DELETE", `${PATH}/shared`), 403, "contributor");
+    expectRefusal(await t.call(contributor.key, "DELETE", `${PATH}/shared`), 403, "Contributors");
     await create("own", {}, contributor);
     expect((await t.call(contributor.key, "DELETE", `${PATH}/own`)).status).toBe(200);
   });
