@@ -3,7 +3,7 @@ import { TemplateError } from "./errors.ts";
 import { characters } from "./values.ts";
 
 /** Longest text that a template may make, in UTF-16 units. */
-const MAX_TEXT_LENGTH = 64 * 1024 * 1024;
+const MAX_TEXT_LENGTH = 16 * 1024 * 1024;
 
 /** What Python's `str.isspace` accepts; JavaScript's white space differs. */
 const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
