@@ -36,6 +36,8 @@ interface Broken {
 /** The responses as the clients received them, by request id. */
 const whole = new Map<string, Whole>();
 const broken = new Map<string, Broken>();
+/** Status of the requests that were refused, which a busy platform may do. */
+const refused = new Map<string, number>();
 let sent = 0;
 let events = 0;
 
@@ -66,6 +68,12 @@ async function readWhole(hearth: Hearth, body: object): Promise<void> {
 async function readStream(hearth: Hearth, body: { max_tokens: number }): Promise<void> {
   const opened = await openStream(hearth, CHAT, body);
   const id = String(opened.response.headers["x-request-id"]);
+  if (opened.response.status !== 200) {
+    events++;
+    refused.set(id, opened.response.status);
+    await opened.read(() => false);
+    return;
+  }
   const seen: Broken = { maxTokens: body.max_tokens, deltasMs: [], killedMs: 0 };
   broken.set(id, seen);
   let known = 0;
@@ -118,6 +126,7 @@ function expectAccounted(rows: ReadonlyMap<string, UsageRow>): void {
   for (const [id, usage] of whole) {
     expect({ id, ...rows.get(id) }).toMatchObject({ id, outcome: "ok", status: 200, ...usage });
   }
+  for (const [id, status] of refused) expect({ id, ...rows.get(id) }).toMatchObject({ id, status });
   for (const [id, { maxTokens, deltasMs, killedMs }] of broken) {
     const row = rows.get(id);
     // The server may have finished a request whose response did not reach the client completely.
@@ -138,7 +147,7 @@ test("kill -9 at random moments under load neither loses nor doubles usage and l
   const hearth = await startHearth({ dataDir, database: "embedded", env: { HEARTH_API_KEY: apiKey } });
   await until("the spool of the dead in the database", async () => {
     const ids = new Set((await hearth.usageRows()).map((row) => row.id));
-    return [...whole.keys(), ...broken.keys()].every((id) => ids.has(id));
+    return [...whole.keys(), ...broken.keys(), ...refused.keys()].every((id) => ids.has(id));
   });
   await until("an empty spool", async () => (await metric(hearth, "hearth_usage_pending_rows")) === 0);
   const rows = await hearth.usageRows();
