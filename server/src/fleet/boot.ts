@@ -138,7 +138,7 @@ function shortageOfMemory(sizeBytes: number, deviceAllocator: DeviceAllocator): 
   };
 }
 
-/** Of a file; 0 when it can't be read, which the engine reports. */
+/** Size of a file in bytes; 0 when the file can't be read, because the engine then reports the reason. */
 async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => null))?.size ?? 0;
 }

@@ -10,7 +10,7 @@ export interface HealthWatchOptions {
   check: () => Promise<void>;
   /** Whether the engine's work has progressed since the previous call. */
   hasProgressed: () => boolean;
-  /** What the engine's processes have used so far; null: not known. */
+  /** Resources that the engine's processes have used so far; null: not known. */
   readUse: () => ProcessUse | null;
   /** Called when the engine becomes unhealthy, and when it answers again. */
   onChange: (isHealthy: boolean) => void;

@@ -50,7 +50,7 @@ export interface RunningEngine {
   pid: number | null;
   /** Resolves when the engine can't be reached any more; never rejects. */
   lost: Promise<void>;
-  /** What its processes have used; absent or null: not known. */
+  /** Resources that the engine's processes have used; absent or null: not known. */
   readUse?(): ProcessUse | null;
   /** The last lines of its process's output; for the operator only. Empty where the platform started no process. */
   outputTail(): readonly string[];

@@ -137,7 +137,7 @@ describe("a whole response", () => {
       const effort = await post(target, CHAT, chat({ model, reasoning_effort: "high" }));
       expect(effort.json.error.param).toBe("reasoning_effort");
     }
-    // What is wrong for any model stays refused.
+    // A parameter that is wrong for every model is still refused.
     const wrong = await post(target, CHAT, chat({ model: "lenient", messages, temperature: 9 }));
     expect(wrong.json.error.param).toMatch(/^(temperature|messages)/);
   });

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What processes have used since their start. */
+/** Resources that processes have used since their start. */
 export interface ProcessUse {
   cpuMs: number;
   /** Pages that had to be read from disk, as on a machine short of memory. */
   majorFaults: number;
 }
 
-/** Of `/proc`; the same on every Linux that Node supports. */
+/** Length of a clock tick in `/proc`; the same on every Linux that Node supports. */
 const TICK_MS = 10;
 
 /** Use of a process and of the members of its process group; null where the system doesn't tell. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { TemplateError } from "./errors.ts";
 import { Template } from "./template.ts";
 
-/** What rendering a template gives; `reference.py` prints the same. */
+/** Result of rendering a template, in the form that `reference.py` prints. */
 export type Rendering = { text: string } | { raised: string } | { failed: string };
 
 interface Cases {

@@ -23,7 +23,7 @@ beforeAll(async () => {
     await store(`models/other/${name}`, "other");
   }
 });
-/** What a trainer leaves beside a model, which is not copied. */
+/** Files that a trainer leaves beside a model; an import does not copy them. */
 beforeAll(async () => {
   for (const name of ["optimizer.pt", "runs/host/events.out.tfevents.1", "a b.txt"]) {
     await store(`models/tiny/${name}`, "state");
